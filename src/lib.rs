@@ -1,0 +1,20 @@
+//! Looks at every TLS door of a Kubernetes cluster and serves what it saw to Prometheus.
+//!
+//! ```text
+//! discover ──► schedule ──► probe ──► judge ──► record ──► serve
+//! (what to    (when, how   (what is   (what    (the last   (metrics,
+//!  look at)    many)        there)     it means) verdicts)   health)
+//! ```
+//!
+//! Each stage is a module below, in this order. A stage imports only from [`model`], [`clock`],
+//! [`config`] and the stages to its left; `tests/` checks it.
+
+pub mod clock;
+pub mod model;
+pub mod config;
+pub mod discover;
+pub mod schedule;
+pub mod probe;
+pub mod judge;
+pub mod record;
+pub mod serve;

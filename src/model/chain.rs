@@ -1,0 +1,78 @@
+//! Certificates as they were sent, with what was read from them.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use super::time::UnixTime;
+
+/// A SHA-256 digest: of one certificate's DER, or of a whole chain's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint(pub [u8; 32]);
+
+impl fmt::Display for Fingerprint {
+    /// Lower-case hexadecimal without separators.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// What a server sent in its Certificate message, in that order, the leaf first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// Over all certificates' DER in order: equal chains have equal identities.
+    pub id: Fingerprint,
+    /// Never empty.
+    pub certificates: Vec<Certificate>,
+}
+
+impl Chain {
+    /// The server's own certificate.
+    #[must_use]
+    pub fn leaf(&self) -> Option<&Certificate> {
+        self.certificates.first()
+    }
+}
+
+/// One certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// As sent.
+    pub der: Box<[u8]>,
+    /// SHA-256 of `der`.
+    pub fingerprint: Fingerprint,
+    /// What could be read of it, or why nothing could.
+    pub facts: Result<CertificateFacts, Box<str>>,
+}
+
+/// What a certificate says. All text is cleaned (see [`super::clean`]), so fit for a label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFacts {
+    /// The subject's common name; empty where it has none or it cannot be decoded.
+    pub subject_common_name: String,
+    /// The issuer's common name; empty as above.
+    pub issuer_common_name: String,
+    /// The issuer's organisation; empty as above.
+    pub issuer_organization: String,
+    /// Lower-case hexadecimal, no separators, cut at the label limit.
+    pub serial_number: String,
+    /// First instant of validity.
+    pub not_before: UnixTime,
+    /// Last second of validity (RFC 5280 section 4.1.2.5: inclusive).
+    pub not_after: UnixTime,
+    /// `RSA`, `ECDSA`, `Ed25519`, … or the dotted object identifier.
+    pub key_algorithm: String,
+    /// The key's size in bits; 0 where the algorithm has no such notion.
+    pub key_size: u32,
+    /// As Go spells it (`SHA256-RSA`, `ECDSA-SHA384`), or the dotted object identifier.
+    pub signature_algorithm: String,
+    /// Subject and issuer are the same, byte for byte.
+    pub self_issued: bool,
+    /// Basic constraints say it is a certificate authority.
+    pub is_ca: bool,
+    /// DNS names of the subject alternative name, lower case.
+    pub dns_names: Vec<Box<str>>,
+    /// IP addresses of the subject alternative name.
+    pub ip_names: Vec<IpAddr>,
+    /// It says where its issuer can be fetched (authority information access, RFC 5280 4.2.2.1).
+    pub names_issuer_url: bool,
+}

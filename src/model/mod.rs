@@ -1,0 +1,27 @@
+//! The nouns that cross stages: plain values, no input or output.
+//!
+//! A [`Target`] is one row of the metrics: what an object of the cluster declared. It points at
+//! [`TlsDoor`] and [`PlainDoor`] values, which say where to dial and what to ask for; doors are
+//! shared by every target that points at the same place, and are what is scheduled and probed.
+//! Probing gives reports, which are folded into [`TlsSeen`] and [`PlainSeen`]; judging turns those
+//! into a [`Verdict`].
+
+mod time;
+mod door;
+mod target;
+mod chain;
+mod observation;
+mod verdict;
+mod text;
+
+pub use chain::{Certificate, CertificateFacts, Chain, Fingerprint};
+pub use door::{Address, Door, PlainDoor, TlsDoor};
+pub use observation::{
+    AddressSeen, At, ClientAuth, DeepReport, Failure, Handshake, PlainAddressSeen, PlainAnswer,
+    PlainReport, PlainSeen, Reason, TlsAttempt, TlsReport, TlsSeen, TlsVersion, VersionAnswer,
+    VersionSupport,
+};
+pub use target::{Expectation, Owner, PlaintextRule, RootsRef, Row, Target};
+pub use text::{LABEL_LIMIT, clean};
+pub use time::UnixTime;
+pub use verdict::{Extra, Family, Finding, FindingSpec, Kind, Sample, Scope, Severity, Verdict};

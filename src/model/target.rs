@@ -1,0 +1,89 @@
+//! Targets: the rows of the metrics, as the cluster's objects or the operator declared them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::door::{PlainDoor, TlsDoor};
+use super::time::UnixTime;
+
+/// The identity of a row: the labels that every metric about it carries.
+///
+/// There is exactly one row for a (source, namespace, host, port, address).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Row {
+    /// The discovery source's name.
+    pub source: &'static str,
+    /// The owning object's namespace; empty where there is none.
+    pub namespace: Arc<str>,
+    /// The name as declared: lower case, A-labels, `*.` kept; empty where none was.
+    pub host: Arc<str>,
+    /// The TLS door's port.
+    pub port: u16,
+    /// What was declared to dial, never what it resolved to.
+    pub address: Arc<str>,
+    /// The owning object; the oldest where several share the row.
+    pub name: Arc<str>,
+}
+
+/// One row, where it is looked at, and what was declared about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    /// The row's labels.
+    pub row: Row,
+    /// Where TLS is spoken, or should be.
+    pub tls: Arc<TlsDoor>,
+    /// Where plaintext is looked for: the TLS port itself and, mostly, port 80.
+    pub plaintext: Vec<Arc<PlainDoor>>,
+    /// What was declared, or is configured for it.
+    pub expect: Expectation,
+    /// Every object behind the row, the oldest first.
+    pub owners: Vec<Owner>,
+}
+
+/// What a target is judged by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expectation {
+    /// Whether the object declares TLS. Where it does not, a missing TLS answer is no failure.
+    pub tls: bool,
+    /// The name (or IP literal) that the certificate must carry; `None` where any will do.
+    pub name: Option<Arc<str>>,
+    /// What the chain must lead to.
+    pub roots: RootsRef,
+    /// What plaintext may do here.
+    pub plaintext: PlaintextRule,
+}
+
+/// Which trust anchors a target's chain must lead to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RootsRef {
+    /// The system's roots and the configuration's `trust.ca_files`.
+    Public,
+    /// The cluster's own certificate authority.
+    Cluster,
+    /// The certificates of one PEM file.
+    File(Arc<Path>),
+}
+
+/// What HTTP in clear may do at a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlaintextRule {
+    /// Nothing may answer, not even a redirect.
+    Forbidden,
+    /// A redirect to https is fine, as is no answer.
+    Redirect,
+    /// Not looked for: the target has no plaintext doors.
+    Allowed,
+}
+
+/// An object of the cluster, or an entry of the configuration, that owns targets.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Owner {
+    /// When it was created, where known; the oldest owner names the row.
+    pub created: Option<UnixTime>,
+    /// The object's kind as Kubernetes spells it (`Ingress`), or `Target` for the configuration's.
+    pub kind: &'static str,
+    /// Its namespace, empty where there is none.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+}

@@ -1,0 +1,1 @@
+//! Probe: what is there. Dials a door and reports only what it saw.

@@ -1,0 +1,1 @@
+//! Record: the last verdict of every row, ready to be written out.
