@@ -1,5 +1,10 @@
 //! Schedule: which door is probed when, and how many at once.
 
+mod gate;
+mod lane;
+mod queue;
+mod slots;
+
 use std::sync::Arc;
 
 use crate::discover::{DropReason, Health};

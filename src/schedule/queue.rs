@@ -1,0 +1,696 @@
+//! The queue: every door's next turn, and which one goes next. No input or output, no clock.
+//!
+//! A door has two turns: the regular probe, and (for TLS doors) the deep one, which waits for a
+//! regular success. One heap of alarms serves all doors; a turn that has come waits at its
+//! address's gate.
+//!
+//! No connection to a port is a fact of the port, not of the host that was asked for: the doors
+//! behind it then share the failure and wait for one of them, the canary.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::gate::{self, Gates};
+use super::lane::Lane;
+use super::slots::Slots;
+use crate::config::PerAddress;
+use crate::model::{Address, Door, UnixTime};
+
+/// Names a door as long as it is in the queue; never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct DoorId(pub(super) u64);
+
+/// The two turns of a door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Regular,
+    Deep,
+}
+
+/// A deep probe makes one connection per protocol version.
+const DEEP_CONNECTIONS: u32 = 5;
+
+/// How soon the canary is asked again where others wait behind it: soon enough that a load
+/// balancer that came back is not "down" for a whole interval, and one connection costs nothing.
+const CANARY_INTERVAL: Duration = Duration::from_secs(30);
+
+/// One probe to make now.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Job {
+    pub(super) id: DoorId,
+    pub(super) door: Door,
+    pub(super) kind: Kind,
+    /// How long after it was due.
+    pub(super) late: Duration,
+    lane: Lane,
+}
+
+/// What the queue needs to know of a probe that ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// A connection to the port came about.
+    pub(super) connected: bool,
+    /// It saw what it came for: a certificate. Deep probes wait for this.
+    pub(super) succeeded: bool,
+    /// It ran into its deadline.
+    pub(super) timed_out: bool,
+    /// Names what was seen; a change of it makes the deep probe due.
+    pub(super) identity: Option<u64>,
+}
+
+/// Settings of the queue.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) interval: Duration,
+    pub(super) deep_interval: Duration,
+    pub(super) concurrency: usize,
+    pub(super) per_address: PerAddress,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// Deep: due as soon as a regular probe succeeds. Regular: waits for the canary.
+    Idle,
+    /// Comes at this instant.
+    Timed(Instant),
+    /// Came at this instant, and waits at the gate.
+    Waiting(Instant),
+    /// Under way; `again` when it was asked for meanwhile.
+    Running { again: bool },
+}
+
+#[derive(Debug)]
+struct Entry {
+    door: Door,
+    regular: Turn,
+    deep: Turn,
+    /// The last regular probe timed out.
+    slow: bool,
+    /// The last regular probe succeeded.
+    succeeded: bool,
+    identity: Option<u64>,
+    /// It has been probed once, as deep as it can be.
+    settled: bool,
+}
+
+/// The doors that share a [`PortKey`], and the canary while no connection comes about.
+#[derive(Debug, Default)]
+struct Port {
+    doors: BTreeSet<DoorId>,
+    canary: Option<DoorId>,
+}
+
+/// Address, port, guarded, TLS: doors that share a failure to connect.
+type PortKey = (Address, u16, bool, bool);
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Alarm {
+    Turn(DoorId, Kind),
+    Gate(Address),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Queue {
+    limits: Limits,
+    regular_slots: Slots,
+    deep_slots: Slots,
+    ids: HashMap<Door, DoorId>,
+    next_id: u64,
+    entries: HashMap<DoorId, Entry>,
+    ports: HashMap<PortKey, Port>,
+    gates: Gates,
+    alarms: BinaryHeap<Reverse<(Instant, Alarm)>>,
+    in_flight: usize,
+    slow_in_flight: usize,
+    picks: u64,
+    unsettled: usize,
+}
+
+impl Queue {
+    pub(super) fn new(limits: Limits, now: Instant, wall: UnixTime) -> Self {
+        Self {
+            limits,
+            regular_slots: Slots::new(limits.interval, now, wall),
+            deep_slots: Slots::new(limits.deep_interval, now, wall),
+            ids: HashMap::new(),
+            next_id: 0,
+            entries: HashMap::new(),
+            ports: HashMap::new(),
+            gates: Gates::new(limits.per_address),
+            alarms: BinaryHeap::new(),
+            in_flight: 0,
+            slow_in_flight: 0,
+            picks: 0,
+            unsettled: 0,
+        }
+    }
+
+    /// Adds a door, due at once; one that is known already is due at once again, deep probe
+    /// included.
+    pub(super) fn request(&mut self, door: &Door, now: Instant) {
+        if let Some(&id) = self.ids.get(door) {
+            self.make_due(id, Kind::Regular, now);
+            self.make_deep_due(id, now);
+            return;
+        }
+        let id = DoorId(self.next_id);
+        self.next_id += 1;
+        let entry = Entry {
+            door: door.clone(),
+            regular: Turn::Idle,
+            deep: Turn::Idle,
+            slow: false,
+            succeeded: false,
+            identity: None,
+            settled: false,
+        };
+        self.ids.insert(door.clone(), id);
+        self.entries.insert(id, entry);
+        self.unsettled += 1;
+        self.ports.entry(port_key(door)).or_default().doors.insert(id);
+        self.make_due(id, Kind::Regular, now);
+    }
+
+    /// Forgets a door; a probe of it that is under way will be [`Queue::finish`]ed to no effect.
+    pub(super) fn remove(&mut self, door: &Door, now: Instant) {
+        let Some(id) = self.ids.remove(door) else { return };
+        let Some(entry) = self.entries.remove(&id) else { return };
+        if !entry.settled {
+            self.unsettled -= 1;
+        }
+        let key = port_key(door);
+        let Some(port) = self.ports.get_mut(&key) else { return };
+        port.doors.remove(&id);
+        if port.canary == Some(id) {
+            port.canary = port.doors.first().copied();
+            if let Some(heir) = port.canary {
+                self.make_due(heir, Kind::Regular, now);
+            }
+        }
+        if self.ports.get(&key).is_some_and(|port| port.doors.is_empty()) {
+            self.ports.remove(&key);
+        }
+    }
+
+    /// Every door has been probed once, as deep as it can be.
+    pub(super) fn is_settled(&self) -> bool {
+        self.unsettled == 0
+    }
+
+    /// When something will come due that is not due now.
+    pub(super) fn wake_at(&self) -> Option<Instant> {
+        self.alarms.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// The next probe to start, if one may start now.
+    pub(super) fn next(&mut self, now: Instant) -> Option<Job> {
+        self.ring_alarms(now);
+        if self.in_flight >= self.limits.concurrency {
+            return None;
+        }
+        self.picks = self.picks.wrapping_add(1);
+        // Regular probes come first, but never so that the others starve.
+        let order = if self.picks.is_multiple_of(4) {
+            [Lane::Deep, Lane::Slow, Lane::Regular]
+        } else {
+            [Lane::Regular, Lane::Slow, Lane::Deep]
+        };
+        order.into_iter().find_map(|lane| self.pick(lane, now))
+    }
+
+    /// Records how a probe ended; gives the doors that share the failure without having been
+    /// asked, or `None` where the door was removed meanwhile.
+    pub(super) fn finish(&mut self, job: &Job, outcome: Outcome, now: Instant) -> Option<Vec<Door>> {
+        self.in_flight -= 1;
+        if job.lane == Lane::Slow {
+            self.slow_in_flight -= 1;
+        }
+        if let Some(at) = self.gates.finish(job.door.address(), now) {
+            self.alarms.push(Reverse((at, Alarm::Gate(job.door.address().clone()))));
+        }
+        let turn = self.turn(job.id, job.kind)?;
+        let again = turn == Turn::Running { again: true };
+        match job.kind {
+            Kind::Deep => {
+                let at = if again { now } else { self.deep_slots.next(&job.door, now) };
+                self.settle(job.id);
+                self.set_timer(job.id, Kind::Deep, at);
+                Some(Vec::new())
+            }
+            Kind::Regular => {
+                let at = if again { now } else { self.regular_slots.next(&job.door, now) };
+                Some(self.finish_regular(job, outcome, at, now))
+            }
+        }
+    }
+
+    fn finish_regular(
+        &mut self,
+        job: &Job,
+        outcome: Outcome,
+        next: Instant,
+        now: Instant,
+    ) -> Vec<Door> {
+        let Some(entry) = self.entries.get_mut(&job.id) else { return Vec::new() };
+        let changed = outcome.identity.is_some()
+            && entry.identity.is_some_and(|old| Some(old) != outcome.identity);
+        entry.slow = outcome.timed_out;
+        entry.succeeded = outcome.succeeded;
+        entry.identity = outcome.identity.or(entry.identity);
+        entry.regular = Turn::Idle;
+        let deep_is_due = entry.deep == Turn::Idle;
+        if outcome.succeeded && (deep_is_due || changed) {
+            self.make_deep_due(job.id, now);
+        } else if !outcome.succeeded {
+            self.settle(job.id);
+        } else {
+            // The deep probe has had, or will have, its own turn.
+        }
+        let shared = if outcome.connected {
+            self.port_is_up(&job.door, now);
+            Vec::new()
+        } else {
+            self.port_is_down(job)
+        };
+        self.set_next_regular(job, next, now);
+        shared
+    }
+
+    /// Its own slot; sooner for a canary that others wait behind; none for a door that waits
+    /// behind another.
+    fn set_next_regular(&mut self, job: &Job, at: Instant, now: Instant) {
+        let port = self.ports.get(&port_key(&job.door));
+        let canary = port.and_then(|port| port.canary);
+        if canary.is_some_and(|canary| canary != job.id) {
+            return;
+        }
+        let alone = port.is_none_or(|port| port.doors.len() <= 1);
+        let soon = now + CANARY_INTERVAL;
+        let at = if canary.is_some() && !alone { at.min(soon) } else { at };
+        if self.turn(job.id, Kind::Regular) == Some(Turn::Idle) {
+            self.set_timer(job.id, Kind::Regular, at);
+        }
+    }
+
+    fn port_is_up(&mut self, door: &Door, now: Instant) {
+        let Some(port) = self.ports.get_mut(&port_key(door)) else { return };
+        if port.canary.take().is_none() {
+            return;
+        }
+        let waiting: Vec<DoorId> = port.doors.iter().copied().collect();
+        for id in waiting {
+            if self.turn(id, Kind::Regular) == Some(Turn::Idle) && self.ids.get(door) != Some(&id) {
+                self.make_due(id, Kind::Regular, now);
+            }
+        }
+    }
+
+    /// Makes the door the port's canary if there is none, and lets the others wait behind it.
+    fn port_is_down(&mut self, job: &Job) -> Vec<Door> {
+        let Some(port) = self.ports.get_mut(&port_key(&job.door)) else { return Vec::new() };
+        let canary = *port.canary.get_or_insert(job.id);
+        if canary != job.id {
+            return Vec::new();
+        }
+        let others: Vec<DoorId> = port.doors.iter().copied().filter(|id| *id != job.id).collect();
+        let mut sharing = Vec::with_capacity(others.len());
+        for id in others {
+            let Some(entry) = self.entries.get_mut(&id) else { continue };
+            if matches!(entry.regular, Turn::Running { .. }) {
+                continue;
+            }
+            entry.regular = Turn::Idle;
+            entry.succeeded = false;
+            sharing.push(entry.door.clone());
+            self.settle(id);
+        }
+        sharing
+    }
+
+    fn ring_alarms(&mut self, now: Instant) {
+        while self.alarms.peek().is_some_and(|Reverse((at, _))| *at <= now) {
+            let Some(Reverse((at, alarm))) = self.alarms.pop() else { return };
+            match alarm {
+                Alarm::Gate(address) => {
+                    if let Some(at) = self.gates.ask_again(&address, now) {
+                        self.alarms.push(Reverse((at, Alarm::Gate(address))));
+                    }
+                }
+                // An alarm of a turn that was moved meanwhile says nothing.
+                Alarm::Turn(id, kind) if self.turn(id, kind) == Some(Turn::Timed(at)) => {
+                    if kind == Kind::Deep && !self.entries.get(&id).is_some_and(|e| e.succeeded) {
+                        self.set_turn(id, Kind::Deep, Turn::Idle);
+                    } else {
+                        self.make_due(id, kind, at);
+                    }
+                }
+                Alarm::Turn(..) => {}
+            }
+        }
+    }
+
+    fn pick(&mut self, lane: Lane, now: Instant) -> Option<Job> {
+        let slow_limit = (self.limits.concurrency / 4).max(1);
+        if lane == Lane::Slow && self.slow_in_flight >= slow_limit {
+            return None;
+        }
+        loop {
+            match self.gates.next(lane, now) {
+                gate::Turn::Nothing => return None,
+                gate::Turn::AskAgain(address, at) => {
+                    self.alarms.push(Reverse((at, Alarm::Gate(address))));
+                }
+                gate::Turn::Go(id) => {
+                    if let Some(job) = self.start(id, lane, now) {
+                        return Some(job);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Starts a turn that waited in this lane, unless it was removed or moved meanwhile.
+    fn start(&mut self, id: DoorId, lane: Lane, now: Instant) -> Option<Job> {
+        let kind = if lane == Lane::Deep { Kind::Deep } else { Kind::Regular };
+        let Some(Turn::Waiting(due)) = self.turn(id, kind) else { return None };
+        self.set_turn(id, kind, Turn::Running { again: false });
+        let door = self.entries.get(&id)?.door.clone();
+        let connections = if kind == Kind::Deep { DEEP_CONNECTIONS } else { 1 };
+        self.gates.start(door.address(), connections);
+        self.in_flight += 1;
+        self.slow_in_flight += usize::from(lane == Lane::Slow);
+        Some(Job { id, door, kind, late: now.saturating_duration_since(due), lane })
+    }
+
+    fn make_deep_due(&mut self, id: DoorId, now: Instant) {
+        let is_tls = self.entries.get(&id).is_some_and(|e| matches!(e.door, Door::Tls(_)));
+        if is_tls && self.entries.get(&id).is_some_and(|e| e.succeeded) {
+            self.make_due(id, Kind::Deep, now);
+        } else if is_tls && matches!(self.turn(id, Kind::Deep), Some(Turn::Timed(_))) {
+            self.set_turn(id, Kind::Deep, Turn::Idle);
+        } else if !is_tls {
+            self.settle(id);
+        } else {
+            // Already due at the next success, or on its way.
+        }
+    }
+
+    /// Lets a turn wait at its gate from now on, or run again if it is under way.
+    fn make_due(&mut self, id: DoorId, kind: Kind, now: Instant) {
+        let Some(entry) = self.entries.get(&id) else { return };
+        match entry.turn(kind) {
+            Turn::Waiting(_) => {}
+            Turn::Running { .. } => self.set_turn(id, kind, Turn::Running { again: true }),
+            Turn::Idle | Turn::Timed(_) => {
+                let lane = match kind {
+                    Kind::Deep => Lane::Deep,
+                    Kind::Regular if entry.slow => Lane::Slow,
+                    Kind::Regular => Lane::Regular,
+                };
+                self.gates.wait(id, entry.door.address(), lane, now);
+                self.set_turn(id, kind, Turn::Waiting(now));
+            }
+        }
+    }
+
+    fn settle(&mut self, id: DoorId) {
+        if let Some(entry) = self.entries.get_mut(&id)
+            && !entry.settled
+        {
+            entry.settled = true;
+            self.unsettled -= 1;
+        }
+    }
+
+    fn set_timer(&mut self, id: DoorId, kind: Kind, at: Instant) {
+        self.set_turn(id, kind, Turn::Timed(at));
+        self.alarms.push(Reverse((at, Alarm::Turn(id, kind))));
+    }
+
+    fn set_turn(&mut self, id: DoorId, kind: Kind, turn: Turn) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            match kind {
+                Kind::Regular => entry.regular = turn,
+                Kind::Deep => entry.deep = turn,
+            }
+        }
+    }
+
+    fn turn(&self, id: DoorId, kind: Kind) -> Option<Turn> {
+        self.entries.get(&id).map(|entry| entry.turn(kind))
+    }
+}
+
+impl Entry {
+    fn turn(&self, kind: Kind) -> Turn {
+        match kind {
+            Kind::Regular => self.regular,
+            Kind::Deep => self.deep,
+        }
+    }
+}
+
+fn port_key(door: &Door) -> PortKey {
+    let (guarded, tls) = match door {
+        Door::Tls(door) => (door.guarded, true),
+        Door::Plain(door) => (door.guarded, false),
+    };
+    (door.address().clone(), door.port(), guarded, tls)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::{PlainDoor, TlsDoor};
+
+    const INTERVAL: Duration = Duration::from_secs(300);
+    const DEEP_INTERVAL: Duration = Duration::from_secs(21_600);
+    const SEEN: Outcome =
+        Outcome { connected: true, succeeded: true, timed_out: false, identity: Some(1) };
+    const REFUSED: Outcome =
+        Outcome { connected: false, succeeded: false, timed_out: false, identity: None };
+    const TIMED_OUT: Outcome = Outcome { timed_out: true, ..REFUSED };
+    const HUNG: Outcome = Outcome { connected: true, timed_out: true, ..REFUSED };
+
+    struct Bench {
+        queue: Queue,
+        now: Instant,
+    }
+
+    impl Bench {
+        fn new(concurrency: usize) -> Self {
+            let now = Instant::now();
+            let per_address = PerAddress { in_flight: 8, connections_per_second: 1_000_000 };
+            let limits =
+                Limits { interval: INTERVAL, deep_interval: DEEP_INTERVAL, concurrency, per_address };
+            Self { queue: Queue::new(limits, now, UnixTime::from_secs(1_700_000_000)), now }
+        }
+
+        fn add(&mut self, doors: &[Door]) {
+            for door in doors {
+                self.queue.request(door, self.now);
+            }
+        }
+
+        fn next(&mut self) -> Option<Job> {
+            self.queue.next(self.now)
+        }
+
+        fn finish(&mut self, job: &Job, outcome: Outcome) -> Option<Vec<Door>> {
+            self.queue.finish(job, outcome, self.now)
+        }
+
+        /// Runs everything that is due now to the same end; gives the doors and kinds in order.
+        fn drain(&mut self, outcome: Outcome) -> Vec<(Door, Kind)> {
+            let mut ran = Vec::new();
+            while let Some(job) = self.next() {
+                self.finish(&job, outcome);
+                ran.push((job.door, job.kind));
+            }
+            ran
+        }
+
+        /// Moves on to the next instant at which a job may start.
+        fn advance(&mut self) -> Option<Job> {
+            loop {
+                if let Some(job) = self.next() {
+                    return Some(job);
+                }
+                self.now = self.queue.wake_at()?;
+            }
+        }
+    }
+
+    fn tls(address: u8, name: u32) -> Door {
+        Door::Tls(Arc::new(TlsDoor {
+            address: Address::Ip([192, 0, 2, address].into()),
+            port: 443,
+            server_name: Some(format!("h{name}.example").into()),
+            guarded: true,
+        }))
+    }
+
+    fn plain(address: u8, name: u32) -> Door {
+        Door::Plain(Arc::new(PlainDoor {
+            address: Address::Ip([192, 0, 2, address].into()),
+            port: 80,
+            host: format!("h{name}.example").into(),
+            guarded: true,
+        }))
+    }
+
+    #[test]
+    fn a_new_door_is_due_at_once_and_the_deep_probe_follows_the_first_success() {
+        let mut bench = Bench::new(64);
+        bench.add(&[tls(1, 1)]);
+        assert!(!bench.queue.is_settled());
+        assert_eq!(bench.drain(SEEN), [(tls(1, 1), Kind::Regular), (tls(1, 1), Kind::Deep)]);
+        assert!(bench.queue.is_settled());
+    }
+
+    #[test]
+    fn a_door_that_fails_is_not_probed_deeply_until_it_succeeds() {
+        let mut bench = Bench::new(64);
+        bench.add(&[tls(1, 1)]);
+        assert_eq!(bench.drain(REFUSED), [(tls(1, 1), Kind::Regular)]);
+        assert!(bench.queue.is_settled(), "there is nothing deeper to see");
+        let job = bench.advance().unwrap();
+        bench.finish(&job, SEEN);
+        assert_eq!(bench.drain(SEEN), [(tls(1, 1), Kind::Deep)]);
+    }
+
+    #[test]
+    fn a_door_has_its_turn_once_in_every_interval() {
+        let mut bench = Bench::new(64);
+        bench.add(&[plain(1, 1)]);
+        bench.drain(SEEN);
+        let start = bench.now;
+        let first = bench.advance().unwrap();
+        assert!(bench.now <= start + INTERVAL);
+        bench.finish(&first, SEEN);
+        let turn = bench.now;
+        let second = bench.advance().unwrap();
+        assert_eq!((second.door, bench.now), (plain(1, 1), turn + INTERVAL));
+        assert_eq!(second.late, Duration::ZERO);
+    }
+
+    #[test]
+    fn a_changed_certificate_makes_the_deep_probe_due() {
+        let mut bench = Bench::new(64);
+        bench.add(&[tls(1, 1)]);
+        bench.drain(SEEN);
+        let job = bench.advance().unwrap();
+        bench.finish(&job, SEEN);
+        assert_eq!(bench.drain(SEEN), [], "the same certificate asks for nothing");
+        let job = bench.advance().unwrap();
+        bench.finish(&job, Outcome { identity: Some(2), ..SEEN });
+        assert_eq!(bench.drain(SEEN), [(tls(1, 1), Kind::Deep)]);
+    }
+
+    #[test]
+    fn a_door_that_changes_is_due_at_once_even_while_it_is_probed() {
+        let mut bench = Bench::new(64);
+        bench.add(&[tls(1, 1)]);
+        let job = bench.next().unwrap();
+        bench.add(&[tls(1, 1)]);
+        assert_eq!(bench.next(), None, "never twice at the same time");
+        bench.finish(&job, SEEN);
+        let ran = bench.drain(SEEN);
+        assert_eq!(ran, [(tls(1, 1), Kind::Regular), (tls(1, 1), Kind::Deep)]);
+    }
+
+    #[test]
+    fn a_removed_door_never_comes_up_again() {
+        let mut bench = Bench::new(64);
+        bench.add(&[tls(1, 1), tls(1, 2)]);
+        let job = bench.next().unwrap();
+        let removed = job.door.clone();
+        bench.queue.remove(&removed, bench.now);
+        assert_eq!(bench.finish(&job, SEEN), None);
+        let ran = bench.drain(SEEN);
+        assert!(ran.iter().all(|(door, _)| *door != removed) && ran.len() == 2);
+        bench.queue.remove(&ran[0].0, bench.now);
+        assert!(bench.queue.is_settled());
+        assert_eq!(bench.advance(), None);
+    }
+
+    #[test]
+    fn what_hangs_takes_a_quarter_of_the_concurrency() {
+        let mut bench = Bench::new(8);
+        let hanging: Vec<Door> = (1..=8).map(|address| tls(address, 1)).collect();
+        bench.add(&hanging);
+        bench.drain(HUNG);
+        bench.now += INTERVAL;
+        let started: Vec<Job> = std::iter::from_fn(|| bench.next()).collect();
+        assert_eq!(started.len(), 2);
+        bench.add(&[tls(9, 1)]);
+        assert_eq!(bench.next().unwrap().door, tls(9, 1), "others are not held up");
+        bench.finish(&started[0], HUNG);
+        assert!(bench.next().is_some(), "one ends, the next one starts");
+    }
+
+    #[test]
+    fn doors_behind_a_dead_port_share_its_failure_and_wait_for_one_canary() {
+        let mut bench = Bench::new(64);
+        let doors: Vec<Door> = (0..5000).map(|name| tls(1, name)).collect();
+        bench.add(&doors);
+        let jobs: Vec<Job> = std::iter::from_fn(|| bench.next()).collect();
+        assert_eq!(jobs.len(), 8, "the address admits no more at once");
+        let sharing = bench.finish(&jobs[0], TIMED_OUT).unwrap();
+        assert_eq!(sharing.len(), 5000 - 8, "those under way tell for themselves");
+        for job in &jobs[1..] {
+            assert_eq!(bench.finish(job, TIMED_OUT), Some(vec![]));
+        }
+        assert!(bench.queue.is_settled());
+        let start = bench.now;
+        let canary = bench.advance().unwrap();
+        assert_eq!(canary.door, jobs[0].door);
+        assert!(bench.now <= start + CANARY_INTERVAL);
+        assert_eq!(bench.next(), None, "nobody else dials");
+        assert_eq!(bench.finish(&canary, TIMED_OUT).unwrap().len(), 4999);
+        let canary = bench.advance().unwrap();
+        assert_eq!(bench.finish(&canary, SEEN), Some(vec![]));
+        let back = bench.drain(SEEN);
+        let regular = back.iter().filter(|(_, kind)| *kind == Kind::Regular).count();
+        assert_eq!(regular, 4999, "all of them are asked as soon as it answers");
+    }
+
+    #[test]
+    fn the_canary_that_is_removed_has_an_heir() {
+        let mut bench = Bench::new(64);
+        bench.add(&[tls(1, 1), tls(1, 2)]);
+        let job = bench.next().unwrap();
+        bench.finish(&job, REFUSED);
+        bench.queue.remove(&job.door, bench.now);
+        let heir = bench.next().unwrap();
+        assert_ne!(heir.door, job.door);
+        bench.finish(&heir, SEEN);
+        assert_eq!(bench.drain(SEEN).len(), 1, "its deep probe");
+    }
+
+    #[test]
+    fn a_closed_port_80_says_nothing_about_port_443() {
+        let mut bench = Bench::new(64);
+        bench.add(&[plain(1, 1), tls(1, 1)]);
+        let job = bench.next().unwrap();
+        assert_eq!(job.door, plain(1, 1));
+        assert_eq!(bench.finish(&job, REFUSED), Some(vec![]));
+        assert_eq!(bench.next().unwrap().door, tls(1, 1));
+    }
+
+    #[test]
+    fn an_address_with_thousands_of_hosts_delays_nobody_else() {
+        let mut bench = Bench::new(64);
+        let crowd: Vec<Door> = (0..5000).map(|name| tls(1, name)).collect();
+        bench.add(&crowd);
+        bench.add(&[tls(2, 1)]);
+        let started: Vec<Door> = std::iter::from_fn(|| bench.next()).map(|job| job.door).collect();
+        assert!(started.contains(&tls(2, 1)));
+    }
+}
