@@ -1,0 +1,199 @@
+# Every command of this project, for people and for CI alike (.ci/run calls `make test` and nothing else).
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.ONESHELL:
+
+# Where the real programs of the tests are installed. Tests find them on the PATH.
+TOOLS_DIR ?= $(CURDIR)/target/tools
+BIN := $(abspath $(TOOLS_DIR))/bin
+VENV := $(abspath $(TOOLS_DIR))/venv
+export PATH := $(BIN):$(VENV)/bin:$(PATH):/usr/sbin
+
+CARGO_DENY := 0.20.2
+RUN := cargo run --quiet --locked --
+
+# In the order of how soon each tells of a mistake.
+STEPS := tools fmt-check deny clippy doc unit gen-check rules chart peers integration
+
+.PHONY: help
+help: ## Print the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: test
+test: ## Install what is needed, then run everything that CI runs
+	@for step in $(STEPS); do
+	  printf '\n==> %s\n' "$$step"
+	  start=$$SECONDS
+	  $(MAKE) --no-print-directory "$$step"
+	  echo "==> $$step took $$((SECONDS - start)) s"
+	done
+	printf '\nAll passed, in %s s.\n' "$$SECONDS"
+
+# ---- What the tests need
+
+# command:Debian package that has it
+PROGRAMS := cc:build-essential openssl:openssl nginx:nginx-light haproxy:haproxy gnutls-serv:gnutls-bin \
+  selfserv:libnss3-tools javac:default-jdk-headless node:nodejs python3:python3-venv \
+  ip:iproute2 unshare:util-linux
+
+GO_BUILD := go build -trimpath -tags remove_all_sd,enable_kubernetes_sd
+# Untold, the API server calls itself v0.0.0, and helm renders charts for Kubernetes 1.20.
+GO_LDFLAGS := -s -w \
+  -X k8s.io/component-base/version.gitMajor=1 \
+  -X k8s.io/component-base/version.gitMinor=37 \
+  -X k8s.io/component-base/version.gitVersion=v1.37.2 \
+  -X helm.sh/helm/v3/internal/version.version=v3.22.0 \
+  -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=37 \
+  -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=37
+
+# A stamp is named by the hash of all that its tools are built from: unchanged, they are not built again.
+stamp = $(abspath $(TOOLS_DIR))/.$(1)-$(shell { echo '$(3)'; cat $(2); } | sha256sum | cut -c 1-16)
+GO_STAMP := $(call stamp,go,tests/tools/go/go.mod tests/tools/go/go.sum,$(GO_BUILD) $(GO_LDFLAGS))
+PEER_STAMP := $(call stamp,peers,tests/tools/goserver/main.go tests/tools/java/TlsServer.java)
+VENV_STAMP := $(call stamp,venv,tests/tools/requirements.txt)
+
+.PHONY: tools
+tools: tools-programs $(GO_STAMP) $(PEER_STAMP) $(VENV_STAMP) tools-deny ## Install what the tests need: Debian packages, Go and Python tools, cargo-deny
+	@echo "Tools are ready in $(BIN) and $(VENV)."
+
+.PHONY: tools-programs
+tools-programs:
+	@for tool in cargo go; do
+	  command -v "$$tool" >/dev/null || { echo "$$tool is needed and not on the PATH: https://rustup.rs and https://go.dev/dl (Go 1.26 or later)"; exit 1; }
+	done
+	missing=
+	for pair in $(PROGRAMS); do
+	  command -v "$${pair%%:*}" >/dev/null || missing+=" $${pair##*:}"
+	done
+	if [ -z "$$missing" ]; then echo "The system's programs are all there."; exit; fi
+	if ! command -v apt-get >/dev/null; then
+	  echo "These programs are needed, and only Debian's packages can be installed from here:$$missing"
+	  exit 1
+	fi
+	echo "Installing Debian packages:$$missing (a minute at most; their services are not needed)"
+	sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo
+	$$sudo apt-get -qq update
+	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $$missing </dev/null
+
+$(GO_STAMP):
+	@echo "Building kube-apiserver, etcd, prometheus, promtool, amtool and helm: some 7 minutes on two cores the first time, 15 s once Go has them cached"
+	mkdir -p $(BIN)
+	cd tests/tools/go
+	$(GO_BUILD) -ldflags '$(GO_LDFLAGS)' -o $(BIN)/ tool
+	mv $(BIN)/server $(BIN)/etcd
+	rm -f $(dir $@).go-*
+	touch $@
+
+$(PEER_STAMP):
+	@echo "Building the tests' own TLS servers in Go and Java: seconds"
+	mkdir -p $(BIN)
+	go build -trimpath -ldflags '-s -w' -o $(BIN)/goserver tests/tools/goserver/main.go
+	javac -d $(BIN) tests/tools/java/TlsServer.java
+	rm -f $(dir $@).peers-*
+	touch $@
+
+$(VENV_STAMP):
+	@echo "Installing tlslite-ng for Python: seconds"
+	rm -rf $(VENV) $(dir $@).venv-*
+	mkdir -p $(dir $@)
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --require-hashes --requirement tests/tools/requirements.txt
+	touch $@
+
+# Into cargo's own folder, so that another checkout finds it; not optimised, for it builds in a third of the time.
+.PHONY: tools-deny
+tools-deny:
+	@if [ "$$(cargo deny --version 2>/dev/null)" = "cargo-deny $(CARGO_DENY)" ]; then exit; fi
+	echo "Building cargo-deny $(CARGO_DENY): some 2 minutes, once"
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --force cargo-deny@$(CARGO_DENY)
+
+# ---- Checks of the Rust code
+
+.PHONY: fmt-check
+fmt-check: ## Check the formatting
+	@echo "Checking the formatting: cargo fmt mends it"
+	cargo fmt --check
+
+.PHONY: clippy
+clippy: ## Lint all targets; warnings are errors
+	@echo "Linting: the first run compiles the dependencies, some minutes"
+	cargo clippy --locked --all-targets -- -D warnings
+
+.PHONY: doc
+doc: ## Build the code's documentation; warnings are errors
+	@echo "Building the documentation of the code"
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --quiet --no-deps --document-private-items
+
+.PHONY: deny
+deny: ## Check the dependencies' licences, sources, bans and duplicates
+	@echo "Checking the dependencies against deny.toml"
+	cargo deny --locked check --hide-inclusion-graph bans licenses sources
+
+.PHONY: advisories
+advisories: ## Check the dependencies against the advisory database (fetched from GitHub; not part of `make test`)
+	cargo deny --locked check advisories
+
+.PHONY: unit
+unit: ## Run the unit and documentation tests
+	@echo "Running the unit tests: the first run compiles the dependencies, some minutes"
+	cargo test --locked --lib --bins
+	cargo test --locked --doc
+
+.PHONY: integration
+integration: ## Run the tests against real servers, a real API server and a real Prometheus (needs `make tools`)
+	@echo "Running the integration tests"
+	cargo test --locked --test '*'
+
+# ---- What is generated, and what ships beside the program
+
+.PHONY: gen
+gen: ## Write the generated documents again
+	$(RUN) gen .
+
+.PHONY: gen-check
+gen-check: ## Check that the generated documents are those the code would write
+	@echo "Comparing the generated documents with the code"
+	fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT
+	$(RUN) gen "$$fresh"
+	stale=0
+	while IFS= read -r file; do
+	  diff -uN "$$file" "$$fresh/$$file" || stale=1
+	done < <(cd "$$fresh" && find . -type f | sort)
+	if [ $$stale != 0 ]; then echo "Generated documents are out of date: run make gen and commit the result"; exit 1; fi
+
+.PHONY: rules
+rules: ## Lint the alert rules and run their unit tests (needs `make tools`)
+	@echo "Checking the alert rules"
+	promtool check rules --lint=all --lint-fatal alerts/*.yaml
+	promtool test rules alerts/tests/*.yaml
+
+.PHONY: chart
+chart: ## Lint and render the Helm chart (needs `make tools`)
+	@echo "Checking the chart"
+	for chart in helm/*/; do
+	  helm lint --strict --quiet "$$chart"
+	  helm template test "$$chart" >/dev/null
+	  echo "The rules as the chart renders them:"
+	  helm template test "$$chart" --set serviceMonitor.enabled=true --set prometheusRule.enabled=true \
+	    --show-only templates/prometheusrule.yaml | sed '1,/^spec:/d; s/^  //' |
+	    promtool check rules --lint=all --lint-fatal
+	done
+
+.PHONY: peers
+peers: ## Start every TLS server of the tests and check which versions it speaks (needs `make tools`)
+	@echo "Checking that each TLS server of the tests speaks the versions it is there for"
+	$(VENV)/bin/python tests/tools/peers.py
+
+# ---- Use
+
+.PHONY: demo
+demo: ## Run the exporter against a small demo cluster of its own
+	cargo run --release --locked -- demo
+
+.PHONY: clean
+clean: ## Remove all that was built, the tools too
+	cargo clean
+	rm -rf $(TOOLS_DIR)
