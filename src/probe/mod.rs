@@ -1,1 +1,198 @@
 //! Probe: what is there. Dials a door and reports only what it saw.
+//!
+//! A regular probe makes a finished handshake with every address (`dial`, `handshake`, `chain`),
+//! by one deadline from name resolution to close. The deep probe and old servers are asked with
+//! hellos of our own: `hello` (bytes out) ► `exchange` (one conversation) ► `records` ► `answer`
+//! (bytes in), put to use by `version` (is it accepted?) and `legacy` (which certificate is
+//! shown?). `plaintext` asks for HTTP in clear.
+
+mod dial;
+mod failure;
+mod handshake;
+mod plaintext;
+pub mod answer;
+pub mod chain;
+pub mod ended;
+mod exchange;
+pub mod hello;
+pub mod legacy;
+pub mod names;
+mod records;
+pub mod version;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use self::chain::Chains;
+use self::dial::{Dialer, connect};
+use self::failure::within;
+use self::handshake::Handshaker;
+use self::legacy::legacy_handshake;
+use self::version::{HelloAnswer, ask, settle};
+use crate::clock;
+use crate::config::Config;
+use crate::model::{
+    Address, DeepReport, Failure, Handshake, PlainDoor, PlainReport, Reason, TlsAttempt, TlsDoor,
+    TlsReport, TlsVersion, VersionSupport,
+};
+use crate::schedule::Probe;
+
+/// The deep probe's deadline, in regular ones: it makes five connections one after another, and
+/// a server that lets one hello hang must leave time for the others.
+const DEEP_TIMEOUTS: u32 = 3;
+
+/// Why no probe can be made at all.
+#[derive(Debug, thiserror::Error)]
+#[error("the TLS library supports no protocol version")]
+pub struct Error(#[from] rustls::Error);
+
+/// Makes the probes.
+#[derive(Clone, Debug)]
+pub struct Prober {
+    dialer: Dialer,
+    handshaker: Handshaker,
+    chains: Arc<Chains>,
+    timeout: Duration,
+}
+
+impl Prober {
+    /// Reads the system's resolver configuration, and warms the crypto library (its first use
+    /// costs tens of milliseconds, which would count against the first probe).
+    pub fn new(config: &Config) -> Result<Self, Error> {
+        let chains = Arc::new(Chains::default());
+        Ok(Self {
+            dialer: Dialer::new(&config.security),
+            handshaker: Handshaker::new(Arc::clone(&chains))?,
+            chains,
+            timeout: config.timeout,
+        })
+    }
+
+    async fn attempt(&self, door: &TlsDoor, ip: IpAddr, deadline: Instant) -> TlsAttempt {
+        let started = Instant::now();
+        let mut stream = match connect(ip, door.port, deadline).await {
+            Ok(stream) => stream,
+            Err(failed) => {
+                return TlsAttempt { ip, outcome: Err(failed), connect: None, handshake: None };
+            }
+        };
+        let connected = Instant::now();
+        let outcome = self.handshake(&mut stream, door, ip, deadline).await;
+        TlsAttempt {
+            ip,
+            outcome,
+            connect: Some(connected - started),
+            handshake: Some(connected.elapsed()),
+        }
+    }
+
+    async fn handshake(
+        &self,
+        stream: &mut TcpStream,
+        door: &TlsDoor,
+        ip: IpAddr,
+        deadline: Instant,
+    ) -> Result<Handshake, Failure> {
+        let name = door.server_name.as_deref();
+        let run = within(deadline, "shaking hands", self.handshaker.run(stream, name));
+        match run.await {
+            Err(failed) if may_speak_otherwise(&failed) => {
+                self.legacy(door, ip, deadline).await.ok_or(failed)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// What a server shows in clear to our own hellos, where the library could not agree with it.
+    async fn legacy(&self, door: &TlsDoor, ip: IpAddr, deadline: Instant) -> Option<Handshake> {
+        // A server answers a TLS 1.2 hello with what it has between TLS 1.0 and 1.2.
+        for version in [TlsVersion::Tls12, TlsVersion::Ssl30] {
+            let shown = within(deadline, "shaking hands", async {
+                let mut stream = connect(ip, door.port, deadline).await?;
+                legacy_handshake(&mut stream, version, door.server_name.as_deref()).await
+            });
+            let Ok(facts) = shown.await else { continue };
+            return Some(Handshake {
+                chain: self.chains.intern(&facts.certificates)?,
+                version: facts.version,
+                cipher: facts.cipher,
+                group: facts.group,
+                alpn: None,
+                client_auth: facts.client_auth,
+                key_proven: None,
+            });
+        }
+        None
+    }
+
+    async fn versions(
+        &self,
+        door: &TlsDoor,
+        ip: IpAddr,
+        handshake: TlsVersion,
+    ) -> VersionSupport {
+        let each = self.timeout * DEEP_TIMEOUTS / 5;
+        let deadline = Instant::now() + self.timeout * DEEP_TIMEOUTS;
+        let mut answers = [HelloAnswer::Missing; 5];
+        for (answer, version) in answers.iter_mut().zip(TlsVersion::ALL) {
+            let asked = async {
+                let mut stream = connect(ip, door.port, deadline).await.ok()?;
+                Some(ask(&mut stream, version, door.server_name.as_deref()).await)
+            };
+            *answer = timeout(each, asked).await.ok().flatten().unwrap_or(HelloAnswer::Missing);
+        }
+        settle(&answers, Some(handshake))
+    }
+}
+
+/// Whether the failure may come from what the TLS library does not speak, rather than from the
+/// network or the name: alert 112 is about the name (RFC 6066 section 3).
+fn may_speak_otherwise(failed: &Failure) -> bool {
+    match failed.reason {
+        Reason::Alert => !failed.detail.starts_with("alert 112 "),
+        Reason::Protocol | Reason::Closed | Reason::Reset => true,
+        _ => false,
+    }
+}
+
+impl Probe for Prober {
+    async fn tls(&self, door: &TlsDoor) -> TlsReport {
+        let started = Instant::now();
+        let deadline = started + self.timeout;
+        let found = self.dialer.addresses(&door.address, door.guarded, deadline).await;
+        let resolve = matches!(door.address, Address::Name(_)).then(|| started.elapsed());
+        let attempts = match found {
+            Ok(ips) => Ok(join_all(ips.into_iter().map(|ip| self.attempt(door, ip, deadline))).await),
+            Err(failed) => Err(failed),
+        };
+        TlsReport { at: clock::now(), resolve, attempts }
+    }
+
+    async fn deep(&self, door: &TlsDoor, known: &[(IpAddr, TlsVersion)]) -> DeepReport {
+        let started = Instant::now();
+        let versions = join_all(known.iter().map(async |(ip, handshake)| {
+            (*ip, self.versions(door, *ip, *handshake).await)
+        }))
+        .await;
+        DeepReport { at: clock::now(), took: started.elapsed(), versions }
+    }
+
+    async fn plain(&self, door: &PlainDoor) -> PlainReport {
+        let deadline = Instant::now() + self.timeout;
+        let answers = match self.dialer.addresses(&door.address, door.guarded, deadline).await {
+            Ok(ips) => Ok(join_all(ips.into_iter().map(async |ip| {
+                let late = crate::model::PlainAnswer::Silent;
+                let answer = timeout_at(deadline, plaintext::ask(door, ip, deadline)).await;
+                (ip, answer.unwrap_or(late))
+            }))
+            .await),
+            Err(failed) => Err(failed),
+        };
+        PlainReport { at: clock::now(), answers }
+    }
+}

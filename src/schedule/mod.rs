@@ -1,14 +1,42 @@
 //! Schedule: which door is probed when, and how many at once.
+//!
+//! One task ([`run`]) takes what the sources say, keeps the queue of doors, starts the probes and
+//! passes on, in order, what became of all that. What to start next is decided by the `queue`,
+//! which knows neither tasks nor sockets.
 
 mod gate;
 mod lane;
 mod queue;
+mod run;
 mod slots;
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::discover::{DropReason, Health};
-use crate::model::{DeepReport, PlainDoor, PlainReport, Row, Target, TlsDoor, TlsReport};
+use crate::model::{
+    DeepReport, PlainDoor, PlainReport, Row, Target, TlsDoor, TlsReport, TlsVersion,
+};
+
+pub use run::{Schedule, run};
+
+/// What makes the probes. Implemented by the probe stage, and by the tests of this one.
+pub trait Probe: Send + Sync + 'static {
+    /// One regular probe of a TLS door.
+    fn tls(&self, door: &TlsDoor) -> impl Future<Output = TlsReport> + Send;
+
+    /// One deep probe: of these addresses, with the version that the last handshake with each
+    /// settled on.
+    fn deep(
+        &self,
+        door: &TlsDoor,
+        known: &[(IpAddr, TlsVersion)],
+    ) -> impl Future<Output = DeepReport> + Send;
+
+    /// One plaintext probe.
+    fn plain(&self, door: &PlainDoor) -> impl Future<Output = PlainReport> + Send;
+}
 
 /// What the schedule tells the record, in the order it happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,11 +52,11 @@ pub enum Event {
     /// A plaintext probe ended.
     Plain(Arc<PlainDoor>, PlainReport),
     /// How late a probe started after it was due.
-    Lateness(std::time::Duration),
+    Lateness(Duration),
     /// How a source fares.
     Source(&'static str, Health),
     /// How much of what a source declares is known but not probed, by reason: the complete counts.
     Dropped(&'static str, Vec<(DropReason, usize)>),
-    /// Every door known when all sources had first listed (or failed) has been probed once.
+    /// All sources have listed or failed, and every door has been probed once, deeply too.
     FirstPass,
 }

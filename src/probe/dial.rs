@@ -1,0 +1,168 @@
+//! Dialling: from what was declared to the addresses that may be connected to.
+//!
+//! The address that is checked is the one that is dialled: a name is resolved once per probe, and
+//! what it resolved to is filtered and connected to as it stands.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use hickory_resolver::TokioResolver;
+use ipnet::IpNet;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use super::failure::{failure, from_io, within};
+use crate::config::Security;
+use crate::model::{Address, Failure, Reason};
+
+/// The most addresses of one name that are dialled. More than any sane name has; a hostile one
+/// must not turn one probe into thousands.
+const ADDRESS_LIMIT: usize = 16;
+
+/// Where tenants' names and addresses may lead.
+#[derive(Clone, Debug)]
+struct Guard {
+    deny: Vec<IpNet>,
+    allow: Vec<IpNet>,
+}
+
+impl Guard {
+    /// Whether `security` lets a tenant's target lead here. IPv4 addresses written in IPv6
+    /// (RFC 4291 section 2.5.5.2) are judged as the IPv4 addresses that they reach.
+    fn allows(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        let within = |networks: &[IpNet]| networks.iter().any(|network| network.contains(&ip));
+        within(&self.allow) || !within(&self.deny)
+    }
+}
+
+/// Resolves and connects.
+#[derive(Clone, Debug)]
+pub(super) struct Dialer {
+    resolver: Result<Arc<TokioResolver>, Arc<str>>,
+    guard: Guard,
+}
+
+impl Dialer {
+    /// Reads the system's resolver configuration; where that fails, names do not resolve, and
+    /// say why, while addresses are dialled all the same.
+    pub(super) fn new(security: &Security) -> Self {
+        let resolver = TokioResolver::builder_tokio()
+            .and_then(|mut builder| {
+                // A name with a dot is tried as it stands first: a cluster's `ndots:5` would
+                // make eight queries of it.
+                builder.options_mut().ndots = 1;
+                builder.build()
+            })
+            .map(Arc::new)
+            .map_err(|error| format!("no resolver configuration: {error}").into());
+        let guard = Guard {
+            deny: security.deny_networks.clone(),
+            allow: security.allow_networks.clone(),
+        };
+        Self { resolver, guard }
+    }
+
+    /// The addresses to dial, in a stable order: at least one, and at most [`ADDRESS_LIMIT`].
+    pub(super) async fn addresses(
+        &self,
+        address: &Address,
+        guarded: bool,
+        deadline: Instant,
+    ) -> Result<Vec<IpAddr>, Failure> {
+        let found = match address {
+            Address::Ip(ip) => vec![*ip],
+            Address::Name(name) => within(deadline, "resolving", self.resolve(name)).await?,
+        };
+        let allowed: Vec<IpAddr> =
+            found.iter().copied().filter(|ip| !guarded || self.guard.allows(*ip)).collect();
+        match found.first() {
+            Some(first) if allowed.is_empty() => {
+                Err(failure(Reason::Denied, format!("{first} is in a network that `security` denies")))
+            }
+            _ => Ok(allowed),
+        }
+    }
+
+    async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, Failure> {
+        let resolver = self.resolver.as_ref().map_err(|why| failure(Reason::Dns, why))?;
+        let found = resolver
+            .lookup_ip(name)
+            .await
+            .map_err(|error| failure(Reason::Dns, error.to_string()))?;
+        let mut addresses: Vec<IpAddr> = found.iter().collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        addresses.truncate(ADDRESS_LIMIT);
+        if addresses.is_empty() {
+            return Err(failure(Reason::Dns, format!("{name} has no addresses")));
+        }
+        Ok(addresses)
+    }
+}
+
+/// Connects to one address.
+pub(super) async fn connect(ip: IpAddr, port: u16, deadline: Instant) -> Result<TcpStream, Failure> {
+    within(deadline, "connecting", async {
+        TcpStream::connect(SocketAddr::new(ip, port)).await.map_err(|error| from_io(&error))
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn dialer(deny: &[&str], allow: &[&str]) -> Dialer {
+        let read = |networks: &[&str]| networks.iter().map(|n| n.parse().unwrap()).collect();
+        Dialer::new(&Security { deny_networks: read(deny), allow_networks: read(allow) })
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(5)
+    }
+
+    #[tokio::test]
+    async fn a_tenants_address_is_denied_where_security_says_so() {
+        let dialer = dialer(&["127.0.0.0/8", "169.254.0.0/16", "::1/128"], &["127.0.0.2/32"]);
+        for (address, allowed) in [
+            ("192.0.2.1", true),
+            ("127.0.0.1", false),
+            ("::ffff:127.0.0.1", false),
+            ("169.254.169.254", false),
+            ("::1", false),
+            ("127.0.0.2", true),
+        ] {
+            let found = dialer.addresses(&Address::parse(address), true, soon()).await;
+            assert_eq!(found.is_ok(), allowed, "{address}");
+            if let Err(failed) = found {
+                assert_eq!(failed.reason, Reason::Denied);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_operators_address_is_dialled_as_it_stands() {
+        let dialer = dialer(&["0.0.0.0/0"], &[]);
+        let found = dialer.addresses(&Address::parse("127.0.0.1"), false, soon()).await;
+        assert_eq!(found, Ok(vec![[127, 0, 0, 1].into()]));
+    }
+
+    #[tokio::test]
+    async fn a_name_is_checked_by_what_it_resolves_to() {
+        let found = dialer(&["127.0.0.0/8", "::1/128"], &[]);
+        let found = found.addresses(&Address::parse("localhost"), true, soon()).await;
+        assert_eq!(found.unwrap_err().reason, Reason::Denied);
+    }
+
+    #[tokio::test]
+    async fn a_port_that_nobody_listens_at_refuses() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let failed = connect([127, 0, 0, 1].into(), port, soon()).await.unwrap_err();
+        assert_eq!(failed.reason, Reason::Refused);
+    }
+}

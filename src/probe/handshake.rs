@@ -1,0 +1,311 @@
+//! The regular handshake: finished, whatever the verdict on what it shows, and closed politely.
+//!
+//! The TLS library is given a verifier that records the chain and accepts all of them: judging
+//! comes later, from the record. The connection is driven here rather than by a stream adapter,
+//! because a handshake that fails half-way still has facts to give.
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use rustls::client::ResolvesClientCert;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature,
+    verify_tls13_signature,
+};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime as PkiTime};
+use rustls::sign::CertifiedKey;
+use rustls::{
+    AlertDescription, ClientConfig, ClientConnection, DigitallySignedStruct, Error as TlsError,
+    NamedGroup, ProtocolVersion, SignatureScheme,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::chain::Chains;
+use super::failure::{failure, from_io, from_tls};
+use crate::model::{ClientAuth, Failure, Handshake, Reason, TlsVersion};
+
+/// How long a server may take to answer our goodbye. Its answer tells whether it missed a client
+/// certificate (measured: within a millisecond), and lets it close first, so that the waiting
+/// state of the closed connection is not ours.
+const GOODBYE: Duration = Duration::from_millis(200);
+
+/// One read: a little more than the largest TLS record (RFC 9846 section 5.2).
+const READ_BYTES: usize = 18 * 1024;
+
+/// Reads after our goodbye: a server that goes on talking is not listened to for ever.
+const GOODBYE_READS: usize = 16;
+
+/// Makes handshakes; one for all probes.
+#[derive(Clone, Debug)]
+pub(super) struct Handshaker {
+    provider: Arc<CryptoProvider>,
+    template: ClientConfig,
+    chains: Arc<Chains>,
+}
+
+impl Handshaker {
+    /// Fails only where the crypto provider supports no protocol version, which it does.
+    pub(super) fn new(chains: Arc<Chains>) -> Result<Self, TlsError> {
+        let mut provider = aws_lc_rs::default_provider();
+        // X25519 alone is sent as a key share; a server that prefers the post-quantum hybrid
+        // asks for it, and the small hello passes where middleboxes drop large ones.
+        provider.kx_groups.sort_by_key(|group| group.name() != NamedGroup::X25519);
+        let provider = Arc::new(provider);
+        let blank = Arc::new(Recorder::new(provider.signature_verification_algorithms));
+        let mut template = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(blank)
+            .with_no_client_auth();
+        template.resumption = rustls::client::Resumption::disabled();
+        template.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Self { provider, template, chains })
+    }
+
+    /// Makes one handshake over a connection and closes it. The caller bounds the time.
+    pub(super) async fn run(
+        &self,
+        stream: &mut TcpStream,
+        server_name: Option<&str>,
+    ) -> Result<Handshake, Failure> {
+        let recorder = Arc::new(Recorder::new(self.provider.signature_verification_algorithms));
+        let mut wire = Wire::new(stream, self.connection(&recorder, server_name)?);
+        let ended = wire.handshake().await;
+        let connection = &wire.connection;
+        let Some(chain) = recorder.chain.get().and_then(|chain| self.chains.intern(chain)) else {
+            let ended = ended.err();
+            return Err(ended.unwrap_or_else(|| failure(Reason::Protocol, "no certificate was sent")));
+        };
+        let mut seen = Handshake {
+            chain,
+            version: connection.protocol_version().map_or(TlsVersion::Tls13, version),
+            cipher: connection.negotiated_cipher_suite().map_or(0, |suite| suite.suite().into()),
+            group: connection.negotiated_key_exchange_group().map(|group| group.name().into()),
+            alpn: connection
+                .alpn_protocol()
+                .map(|name| crate::model::clean(&String::from_utf8_lossy(name)).into()),
+            client_auth: ClientAuth::NotRequested,
+            key_proven: recorder.key_proven.get().copied().flatten(),
+        };
+        let asked = recorder.client_certificate.get().is_some();
+        let refused = match ended {
+            Ok(()) => wire.goodbye(asked).await,
+            Err(_) => wire.refused_by.is_some(),
+        };
+        seen.client_auth = match (asked, refused) {
+            (false, _) => ClientAuth::NotRequested,
+            (true, false) => ClientAuth::Requested,
+            (true, true) => ClientAuth::Required,
+        };
+        Ok(seen)
+    }
+
+    fn connection(
+        &self,
+        recorder: &Arc<Recorder>,
+        server_name: Option<&str>,
+    ) -> Result<ClientConnection, Failure> {
+        let mut config = self.template.clone();
+        config.dangerous().set_certificate_verifier(Arc::clone(recorder) as _);
+        config.client_auth_cert_resolver = Arc::clone(recorder) as _;
+        config.enable_sni = server_name.is_some();
+        // Where no name is to be sent, the library still wants one.
+        let name = ServerName::try_from(server_name.unwrap_or("unnamed.invalid").to_owned())
+            .map_err(|_| failure(Reason::Other, "the name cannot be sent as a server name"))?;
+        ClientConnection::new(Arc::new(config), name).map_err(|error| from_tls(&error, None))
+    }
+}
+
+fn version(version: ProtocolVersion) -> TlsVersion {
+    TlsVersion::from_wire(version.into()).unwrap_or(TlsVersion::Tls13)
+}
+
+/// A TLS connection over a socket.
+struct Wire<'a> {
+    stream: &'a mut TcpStream,
+    connection: ClientConnection,
+    buffer: Vec<u8>,
+    /// The first byte that came back: it tells TLS from other protocols.
+    first: Option<u8>,
+    /// A fatal alert came: after the certificate was seen, it says that ours was missed.
+    refused_by: Option<AlertDescription>,
+}
+
+impl<'a> Wire<'a> {
+    fn new(stream: &'a mut TcpStream, connection: ClientConnection) -> Self {
+        let buffer = Vec::with_capacity(READ_BYTES);
+        Self { stream, connection, buffer, first: None, refused_by: None }
+    }
+
+    async fn handshake(&mut self) -> Result<(), Failure> {
+        self.flush().await?;
+        while self.connection.is_handshaking() {
+            let ended = self.read().await;
+            // What is left to say is an alert or the next flight; either way it is sent.
+            self.flush().await.or_else(|failed| if ended.is_err() { Ok(()) } else { Err(failed) })?;
+            if !ended? {
+                return Err(failure(Reason::Closed, "the peer closed during the handshake"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Says goodbye and hears the server out: whether it sent a fatal alert. A server that asked
+    /// for a client certificate under TLS 1.3 refuses only now (RFC 9846 section 4.4.2.4).
+    async fn goodbye(&mut self, asked: bool) -> bool {
+        self.connection.send_close_notify();
+        if self.flush().await.is_err() {
+            return false;
+        }
+        let hear_out = async {
+            for _ in 0..GOODBYE_READS {
+                if !matches!(self.read().await, Ok(true)) {
+                    break;
+                }
+            }
+        };
+        // A server that never answers is left; nothing is lost by it.
+        drop(tokio::time::timeout(GOODBYE, hear_out).await);
+        asked && self.refused_by.is_some()
+    }
+
+    /// Reads once; `false` at the end of the stream.
+    async fn read(&mut self) -> Result<bool, Failure> {
+        self.buffer.clear();
+        let read = self.stream.read_buf(&mut self.buffer).await.map_err(|error| from_io(&error))?;
+        self.first = self.first.or_else(|| self.buffer.first().copied());
+        let buffer = std::mem::take(&mut self.buffer);
+        let mut rest = buffer.as_slice();
+        while !rest.is_empty() {
+            self.connection.read_tls(&mut rest).map_err(|error| from_io(&error))?;
+            self.process()?;
+        }
+        self.buffer = buffer;
+        Ok(read > 0)
+    }
+
+    fn process(&mut self) -> Result<(), Failure> {
+        let state = self.connection.process_new_packets();
+        if let Err(TlsError::AlertReceived(alert)) = &state {
+            self.refused_by = Some(*alert);
+        }
+        let state = state.map_err(|error| from_tls(&error, self.first))?;
+        // Application data that a server sends of its own accord is thrown away, so that it does
+        // not pile up.
+        let mut pending = state.plaintext_bytes_to_read() as u64;
+        let mut sink = io::sink();
+        let mut reader = self.connection.reader();
+        while pending > 0 {
+            match io::copy(&mut io::Read::take(&mut reader, pending), &mut sink) {
+                Ok(0) | Err(_) => break,
+                Ok(copied) => pending = pending.saturating_sub(copied),
+            }
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), Failure> {
+        let mut flight = Vec::new();
+        while self.connection.wants_write() {
+            self.connection.write_tls(&mut flight).map_err(|error| from_io(&error))?;
+        }
+        if flight.is_empty() {
+            return Ok(());
+        }
+        self.stream.write_all(&flight).await.map_err(|error| from_io(&error))
+    }
+}
+
+/// Records what a server shows and accepts all of it.
+#[derive(Debug)]
+struct Recorder {
+    algorithms: WebPkiSupportedAlgorithms,
+    chain: OnceLock<Vec<Vec<u8>>>,
+    key_proven: OnceLock<Option<bool>>,
+    client_certificate: OnceLock<()>,
+}
+
+impl Recorder {
+    fn new(algorithms: WebPkiSupportedAlgorithms) -> Self {
+        Self {
+            algorithms,
+            chain: OnceLock::new(),
+            key_proven: OnceLock::new(),
+            client_certificate: OnceLock::new(),
+        }
+    }
+
+    /// A wrong signature is a fact; one that cannot be checked is none.
+    fn record_proof(&self, verified: &Result<HandshakeSignatureValid, TlsError>) {
+        use rustls::CertificateError;
+        let proven = match verified {
+            Ok(_) => Some(true),
+            Err(TlsError::InvalidCertificate(CertificateError::BadSignature)) => Some(false),
+            Err(_) => None,
+        };
+        // Set once per connection: the library verifies one signature.
+        self.key_proven.get_or_init(|| proven);
+    }
+}
+
+impl ServerCertVerifier for Recorder {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        rest: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: PkiTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        self.chain.get_or_init(|| {
+            std::iter::once(leaf).chain(rest).map(|certificate| certificate.to_vec()).collect()
+        });
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.record_proof(&verify_tls12_signature(message, leaf, signed, &self.algorithms));
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.record_proof(&verify_tls13_signature(message, leaf, signed, &self.algorithms));
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    /// Also those that this program cannot check: a server that has nothing else still shows its
+    /// certificate.
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        let mut schemes = self.algorithms.supported_schemes();
+        schemes.extend([
+            SignatureScheme::ED448,
+            SignatureScheme::RSA_PKCS1_SHA1,
+            SignatureScheme::ECDSA_SHA1_Legacy,
+        ]);
+        schemes
+    }
+}
+
+impl ResolvesClientCert for Recorder {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.client_certificate.get_or_init(|| ());
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
+    }
+}

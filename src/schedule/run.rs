@@ -1,0 +1,288 @@
+//! The task that keeps the schedule: sources in, probes out and back, events on.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use super::queue::{Job, Kind, Limits, Outcome, Queue};
+use super::{Event, Probe};
+use crate::clock;
+use crate::config::Config;
+use crate::discover::catalog::{Catalog, Change};
+use crate::discover::{Health, Update};
+use crate::model::{
+    DeepReport, Door, Failure, PlainAnswer, PlainReport, Reason, Row, Target, TlsReport,
+    TlsVersion,
+};
+
+/// What the task is given.
+#[derive(Debug)]
+pub struct Schedule {
+    /// Merges what the sources say into rows.
+    pub catalog: Catalog,
+    /// The names of the sources that are on.
+    pub sources: Vec<&'static str>,
+    /// What the sources say.
+    pub updates: mpsc::Receiver<(&'static str, Update)>,
+    /// Where to pass on what became of it.
+    pub events: mpsc::Sender<Event>,
+}
+
+/// Runs until `stop`, or until nobody listens to the events any more. Probes that are under way
+/// at the end are dropped.
+pub async fn run(schedule: Schedule, config: &Config, probe: Arc<impl Probe>, stop: CancellationToken) {
+    let limits = Limits {
+        interval: config.interval,
+        deep_interval: config.deep_interval,
+        concurrency: config.concurrency,
+        per_address: config.per_address,
+    };
+    let mut task = Task {
+        queue: Queue::new(limits, Instant::now(), clock::now()),
+        doors: HashMap::new(),
+        targets: HashMap::new(),
+        catalog: schedule.catalog,
+        unheard: schedule.sources.into_iter().collect(),
+        first_pass: false,
+        running: JoinSet::new(),
+        events: schedule.events,
+        probe,
+    };
+    task.run(schedule.updates, stop).await;
+}
+
+/// What a probe saw.
+#[derive(Debug)]
+enum Report {
+    Tls(TlsReport),
+    Deep(DeepReport),
+    Plain(PlainReport),
+}
+
+/// A door as long as some target points at it.
+#[derive(Debug, Default)]
+struct Known {
+    targets: usize,
+    /// The addresses of its last handshakes, and their versions: what the deep probe asks.
+    handshakes: Vec<(IpAddr, TlsVersion)>,
+}
+
+#[derive(Debug)]
+struct Task<P> {
+    queue: Queue,
+    doors: HashMap<Door, Known>,
+    targets: HashMap<Row, Vec<Door>>,
+    catalog: Catalog,
+    /// The sources that have neither listed nor failed yet.
+    unheard: HashSet<&'static str>,
+    first_pass: bool,
+    running: JoinSet<(Job, Report)>,
+    events: mpsc::Sender<Event>,
+    probe: Arc<P>,
+}
+
+/// Nobody listens any more.
+struct Closed;
+
+impl<P: Probe> Task<P> {
+    async fn run(
+        &mut self,
+        mut updates: mpsc::Receiver<(&'static str, Update)>,
+        stop: CancellationToken,
+    ) {
+        let mut sources_go_on = true;
+        loop {
+            if self.start_due().await.is_err() {
+                return;
+            }
+            let wake = self.queue.wake_at();
+            let ended = tokio::select! {
+                () = stop.cancelled() => return,
+                update = updates.recv(), if sources_go_on => match update {
+                    Some((source, update)) => self.update(source, update).await,
+                    None => { sources_go_on = false; Ok(()) }
+                },
+                Some(done) = self.running.join_next() => match done {
+                    Ok((job, report)) => self.report(job, report).await,
+                    // Probes do not panic; if one does, it is lost and the rest goes on.
+                    Err(failed) => { error!(%failed, "a probe ended abnormally"); Ok(()) }
+                },
+                () = sleep_until(wake) => Ok(()),
+            };
+            if ended.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn start_due(&mut self) -> Result<(), Closed> {
+        while let Some(job) = self.queue.next(Instant::now()) {
+            self.tell(Event::Lateness(job.late)).await?;
+            let probe = Arc::clone(&self.probe);
+            let known = match job.kind {
+                Kind::Deep => self.doors.get(&job.door).map(|door| door.handshakes.clone()),
+                Kind::Regular => None,
+            };
+            self.running.spawn(async move {
+                let report = match &job.door {
+                    Door::Plain(door) => Report::Plain(probe.plain(door).await),
+                    Door::Tls(door) => match known {
+                        Some(known) => Report::Deep(probe.deep(door, &known).await),
+                        None => Report::Tls(probe.tls(door).await),
+                    },
+                };
+                (job, report)
+            });
+        }
+        let all_heard = self.unheard.is_empty();
+        if !self.first_pass && all_heard && self.queue.is_settled() {
+            self.first_pass = true;
+            self.tell(Event::FirstPass).await?;
+        }
+        Ok(())
+    }
+
+    async fn update(&mut self, source: &'static str, update: Update) -> Result<(), Closed> {
+        let health = match &update {
+            Update::Health(health) => Some(health.clone()),
+            Update::Listed(_) | Update::Changed(_) | Update::Gone(_) => None,
+        };
+        for change in self.catalog.apply(source, update) {
+            match change {
+                Change::Target(target) => self.set_target(target).await?,
+                Change::Gone(row) => self.remove_target(row).await?,
+            }
+        }
+        self.tell(Event::Dropped(source, self.catalog.dropped(source))).await?;
+        if let Some(health) = health {
+            // A listing comes before the word that it is complete.
+            self.unheard.remove(source);
+            self.tell(Event::Source(source, health)).await?;
+        }
+        Ok(())
+    }
+
+    /// Everything that a new or changed target points at is due at once.
+    async fn set_target(&mut self, target: Arc<Target>) -> Result<(), Closed> {
+        let doors = doors_of(&target);
+        let now = Instant::now();
+        for door in &doors {
+            self.doors.entry(door.clone()).or_default().targets += 1;
+            self.queue.request(door, now);
+        }
+        let before = self.targets.insert(target.row.clone(), doors);
+        self.release(before);
+        self.tell(Event::Target(target)).await
+    }
+
+    async fn remove_target(&mut self, row: Row) -> Result<(), Closed> {
+        let before = self.targets.remove(&row);
+        self.release(before);
+        self.tell(Event::Gone(row)).await
+    }
+
+    fn release(&mut self, doors: Option<Vec<Door>>) {
+        for door in doors.unwrap_or_default() {
+            let Some(known) = self.doors.get_mut(&door) else { continue };
+            known.targets -= 1;
+            if known.targets == 0 {
+                self.doors.remove(&door);
+                self.queue.remove(&door, Instant::now());
+            }
+        }
+    }
+
+    async fn report(&mut self, job: Job, report: Report) -> Result<(), Closed> {
+        let outcome = outcome(&report);
+        let Some(sharing) = self.queue.finish(&job, outcome, Instant::now()) else {
+            return Ok(());
+        };
+        if let (Report::Tls(seen), Some(known)) = (&report, self.doors.get_mut(&job.door)) {
+            known.handshakes = handshakes(seen);
+        }
+        for door in sharing.into_iter().chain([job.door]) {
+            let event = match (&report, door) {
+                (Report::Tls(report), Door::Tls(door)) => Event::Tls(door, report.clone()),
+                (Report::Deep(report), Door::Tls(door)) => Event::Deep(door, report.clone()),
+                (Report::Plain(report), Door::Plain(door)) => Event::Plain(door, report.clone()),
+                // Doors of one kind share with their kind only.
+                _ => continue,
+            };
+            self.tell(event).await?;
+        }
+        Ok(())
+    }
+
+    async fn tell(&self, event: Event) -> Result<(), Closed> {
+        self.events.send(event).await.map_err(|_| Closed)
+    }
+}
+
+async fn sleep_until(wake: Option<Instant>) {
+    match wake {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn doors_of(target: &Target) -> Vec<Door> {
+    let plain = target.plaintext.iter().map(|door| Door::Plain(Arc::clone(door)));
+    std::iter::once(Door::Tls(Arc::clone(&target.tls))).chain(plain).collect()
+}
+
+fn handshakes(report: &TlsReport) -> Vec<(IpAddr, TlsVersion)> {
+    let attempts = report.attempts.as_deref().unwrap_or_default();
+    attempts
+        .iter()
+        .filter_map(|attempt| Some((attempt.ip, attempt.outcome.as_ref().ok()?.version)))
+        .collect()
+}
+
+/// What the queue has to know of a report.
+fn outcome(report: &Report) -> Outcome {
+    match report {
+        Report::Deep(_) => {
+            Outcome { connected: true, succeeded: true, timed_out: false, identity: None }
+        }
+        Report::Plain(report) => plain_outcome(report),
+        Report::Tls(report) => tls_outcome(report),
+    }
+}
+
+fn tls_outcome(report: &TlsReport) -> Outcome {
+    let attempts = report.attempts.as_deref().unwrap_or_default();
+    let mut hasher = DefaultHasher::new();
+    let mut seen = attempts.iter().filter_map(|attempt| attempt.outcome.as_ref().ok()).peekable();
+    let succeeded = seen.peek().is_some();
+    seen.for_each(|handshake| handshake.chain.id.hash(&mut hasher));
+    let timed_out = |failed: &Failure| failed.reason == Reason::Timeout;
+    Outcome {
+        connected: attempts.iter().any(|attempt| attempt.connect.is_some()),
+        succeeded,
+        timed_out: attempts.iter().any(|a| a.outcome.as_ref().err().is_some_and(timed_out))
+            || report.attempts.as_ref().err().is_some_and(timed_out),
+        identity: succeeded.then(|| hasher.finish()),
+    }
+}
+
+fn plain_outcome(report: &PlainReport) -> Outcome {
+    let answers = report.answers.as_deref().unwrap_or_default();
+    let no_connection = |answer: &PlainAnswer| {
+        matches!(answer, PlainAnswer::Closed | PlainAnswer::Filtered | PlainAnswer::Unknown(_))
+    };
+    let timed_out =
+        |answer: &PlainAnswer| matches!(answer, PlainAnswer::Filtered | PlainAnswer::Silent);
+    Outcome {
+        connected: answers.iter().any(|(_, answer)| !no_connection(answer)),
+        succeeded: true,
+        timed_out: answers.iter().any(|(_, answer)| timed_out(answer)),
+        identity: None,
+    }
+}
