@@ -3,6 +3,7 @@
 //! Every value has a default, so that no file is needed. Reading is strict: an unknown field is
 //! refused with its path, its line and the nearest known name.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -167,4 +168,40 @@ pub enum FailOn {
     Severity(Severity),
     /// Nothing.
     Never,
+}
+
+/// The first rule that matches a target of this source, namespace and host, whose owning object
+/// has these labels.
+#[must_use]
+pub fn rule_for<'a>(
+    rules: &'a [Rule],
+    source: &str,
+    namespace: &str,
+    host: &str,
+    labels: &BTreeMap<String, String>,
+) -> Option<&'a Rule> {
+    rules
+        .iter()
+        .find(|rule| rule.matches.covers(source, namespace, host, labels))
+}
+
+impl RuleMatch {
+    fn covers(
+        &self,
+        source: &str,
+        namespace: &str,
+        host: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> bool {
+        let is =
+            |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|w| w == found);
+        is(&self.source, source)
+            && is(&self.namespace, namespace)
+            && self.host.as_deref().is_none_or(|pattern| {
+                pattern
+                    .strip_prefix('*')
+                    .map_or(pattern == host, |suffix| host.ends_with(suffix))
+            })
+            && (self.labels.iter()).all(|(key, value)| labels.get(key) == Some(value))
+    }
 }

@@ -4,10 +4,94 @@
 //! add its `mod` line and its line in [`SOURCES`]. The documentation, the chart's access rules
 //! and the table tests follow from the table.
 
+mod api_server;
+mod backoff;
+mod catalog;
+mod caps;
+mod cluster;
+mod fixed;
+mod host;
+mod ingress;
+mod join;
+mod journal;
+pub mod rbac;
+mod watch;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+
+use crate::config::Config;
 use crate::model::{Owner, Target, UnixTime};
+
+pub use catalog::{Catalog, Change};
+pub use cluster::{Cluster, ClusterError, Search};
+
+/// Every source, in the order of the documentation.
+pub const SOURCES: &[Source] = &[api_server::SOURCE, ingress::SOURCE, fixed::SOURCE];
+
+/// One source: what it reads, and how it says what it found.
+#[derive(Debug)]
+pub struct Source {
+    /// The label `source`, and the source's name in the configuration.
+    pub name: &'static str,
+    /// One sentence for the documentation.
+    pub help: &'static str,
+    /// All that it reads of the cluster; nothing for a source that needs none.
+    pub access: &'static [Access],
+    /// Whether the configuration has it on.
+    pub enabled: fn(&Config) -> bool,
+    /// How it starts.
+    pub start: Start,
+}
+
+/// How a source starts. Its stream never ends the others; what fails is retried inside it.
+#[derive(Clone, Copy, Debug)]
+pub enum Start {
+    /// From the configuration alone.
+    Alone(fn(&Context) -> BoxStream<'static, Update>),
+    /// From a cluster.
+    Cluster(fn(&Context, &Cluster) -> BoxStream<'static, Update>),
+}
+
+/// What sources work from.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The cluster, where there is one.
+    pub cluster: Option<Cluster>,
+    /// The wall clock.
+    pub clock: fn() -> UnixTime,
+}
+
+impl Context {
+    /// The sources that run: those that are on, and have the cluster that they need.
+    pub fn sources(&self) -> impl Iterator<Item = &'static Source> {
+        SOURCES.iter().filter(|source| {
+            (source.enabled)(&self.config)
+                && (self.cluster.is_some() || matches!(source.start, Start::Alone(_)))
+        })
+    }
+}
+
+/// Everything that the sources that run say, each update with its source's name.
+///
+/// What a source says arrives in its order. Dropping the stream stops all of them.
+#[must_use]
+pub fn start(context: &Context) -> BoxStream<'static, (&'static str, Update)> {
+    stream::select_all(context.sources().filter_map(|source| {
+        let updates = match (source.start, &context.cluster) {
+            (Start::Alone(start), _) => start(context),
+            (Start::Cluster(start), Some(cluster)) => start(context, cluster),
+            (Start::Cluster(_), None) => return None,
+        };
+        Some(journal::logged(source.name, updates))
+    }))
+    .boxed()
+}
 
 /// A reading of the cluster that a source needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +146,16 @@ pub struct ObjectKey {
     pub name: Arc<str>,
 }
 
+impl From<&Owner> for ObjectKey {
+    fn from(owner: &Owner) -> Self {
+        Self {
+            kind: owner.kind,
+            namespace: Arc::clone(&owner.namespace),
+            name: Arc::clone(&owner.name),
+        }
+    }
+}
+
 /// Something declared that is known but not probed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dropped {
@@ -85,6 +179,9 @@ pub enum DropReason {
 }
 
 impl DropReason {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Denied, Self::Cap, Self::NoAddress, Self::Unsupported];
+
     /// The spelling in labels.
     #[must_use]
     pub const fn label(self) -> &'static str {
@@ -111,4 +208,50 @@ pub enum Health {
         /// The particulars, for the log.
         detail: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn every_source_has_a_name_of_its_own_and_a_sentence() {
+        let names: BTreeSet<_> = SOURCES.iter().map(|source| source.name).collect();
+        assert_eq!(names.len(), SOURCES.len());
+        for source in SOURCES {
+            assert!(source.help.ends_with('.'), "{}", source.name);
+        }
+    }
+
+    #[test]
+    fn every_file_that_defines_a_source_is_in_the_table() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/discover");
+        let defining = fs::read_dir(folder)
+            .unwrap()
+            .map(|file| fs::read_to_string(file.unwrap().path()).unwrap())
+            .filter(|text| text.contains("\npub(super) const SOURCE: Source"))
+            .count();
+        assert_eq!(defining, SOURCES.len());
+    }
+
+    #[test]
+    fn a_source_asks_for_access_if_and_only_if_it_needs_a_cluster() {
+        for source in SOURCES {
+            let alone = matches!(source.start, Start::Alone(_));
+            assert_eq!(source.access.is_empty(), alone, "{}", source.name);
+        }
+    }
+
+    #[test]
+    fn no_source_asks_to_write_or_to_read_secrets() {
+        for access in SOURCES.iter().flat_map(|source| source.access) {
+            assert_ne!(access.resource, "secrets");
+            for verb in access.verbs {
+                assert!(["get", "list", "watch"].contains(verb), "{access:?}");
+            }
+        }
+    }
 }

@@ -1,0 +1,391 @@
+//! The catalogue of all rows: joins what the sources declare, applies the configuration's rules
+//! and the caps, and says which rows changed.
+//!
+//! Pure: no input or output. What it comes to depends on the objects there are, not on the order
+//! they were heard of; an object's change costs the work of the rows that it touches.
+//!
+//! Several objects may declare the same row, and one host may have rows at several addresses. All
+//! rows of a host are named by its oldest owner, and all expect TLS if any owner declares it, so
+//! that what is said of the host rather than of one address (`kube_https_tls_declared`) is said
+//! once. The oldest owner that declares TLS decides the rest of a row.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::caps::{Admission, Rank};
+use super::{Declared, DropReason, ObjectKey, Update};
+use crate::config::{Caps, Rule, rule_for};
+use crate::model::{Owner, PlaintextRule, RootsRef, Row, Target};
+
+/// The most owners that a target lists, the oldest: a tenant could otherwise grow a row, and the
+/// series about it, without bound.
+const OWNERS: usize = 200;
+
+/// What became of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// It appeared, or what is declared about it changed.
+    Target(Arc<Target>),
+    /// It went.
+    Gone(Row),
+}
+
+/// A row's identity without the name that its owners give it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Place {
+    pub(super) source: &'static str,
+    pub(super) namespace: Arc<str>,
+    pub(super) host: Arc<str>,
+    pub(super) port: u16,
+    pub(super) address: Arc<str>,
+}
+
+/// All rows, by what declares them.
+#[derive(Debug)]
+pub struct Catalog {
+    rules: Vec<Rule>,
+    objects: HashMap<&'static str, HashMap<ObjectKey, Object>>,
+    rows: HashMap<Place, Entry>,
+    hosts: HashMap<Place, BTreeSet<Place>>,
+    admission: Admission,
+    dropped: HashMap<(&'static str, DropReason), usize>,
+}
+
+/// What one object declares.
+#[derive(Debug)]
+struct Object {
+    owner: Owner,
+    places: BTreeSet<Place>,
+    dropped: Vec<DropReason>,
+}
+
+/// One row: who declares it, and what that comes to.
+#[derive(Debug, Default)]
+struct Entry {
+    /// The oldest first.
+    claims: BTreeMap<Owner, Claim>,
+    /// Its place in the queue for the caps; none where a rule denies it.
+    rank: Option<Rank>,
+    /// All its claims as one; none where a rule denies it.
+    merged: Option<Arc<Target>>,
+    /// What was last said of it.
+    published: Option<Arc<Target>>,
+    /// Why nothing is.
+    dropped: Option<DropReason>,
+}
+
+#[derive(Debug)]
+struct Claim {
+    target: Target,
+    labels: Arc<BTreeMap<String, String>>,
+}
+
+/// What all rows of a host have in common.
+#[derive(Clone, Debug, PartialEq)]
+struct Common {
+    name: Arc<str>,
+    tls: bool,
+}
+
+impl Catalog {
+    /// An empty catalogue under these rules and caps.
+    #[must_use]
+    pub fn new(rules: Vec<Rule>, caps: Caps) -> Self {
+        Self {
+            rules,
+            objects: HashMap::new(),
+            rows: HashMap::new(),
+            hosts: HashMap::new(),
+            admission: Admission::new(caps),
+            dropped: HashMap::new(),
+        }
+    }
+
+    /// Takes what a source says. Gives the rows that changed by it: first those to be had, then
+    /// those that went, so that a door that only changed its row's name is never without one.
+    pub fn apply(&mut self, source: &'static str, update: Update) -> Vec<Change> {
+        let mut touched = BTreeSet::new();
+        match update {
+            Update::Health(_) => {}
+            Update::Changed(declared) => self.put(source, declared, &mut touched),
+            Update::Gone(key) => self.take(source, &key, &mut touched),
+            Update::Listed(listed) => {
+                let mut vanished: HashSet<_> = self
+                    .objects
+                    .get(source)
+                    .into_iter()
+                    .flat_map(HashMap::keys)
+                    .cloned()
+                    .collect();
+                for declared in listed {
+                    vanished.remove(&ObjectKey::from(&declared.object));
+                    self.put(source, declared, &mut touched);
+                }
+                for key in &vanished {
+                    self.take(source, key, &mut touched);
+                }
+            }
+        }
+        self.settle(touched)
+    }
+
+    /// How much of what `source` declares is known but not probed: every reason, in order.
+    #[must_use]
+    pub fn dropped(&self, source: &'static str) -> Vec<(DropReason, usize)> {
+        DropReason::ALL
+            .into_iter()
+            .map(|reason| {
+                (
+                    reason,
+                    self.dropped.get(&(source, reason)).copied().unwrap_or(0),
+                )
+            })
+            .collect()
+    }
+
+    /// Replaces all that an object declared.
+    fn put(&mut self, source: &'static str, declared: Declared, touched: &mut BTreeSet<Place>) {
+        let key = ObjectKey::from(&declared.object);
+        self.take(source, &key, touched);
+        let mut object = Object {
+            owner: declared.object,
+            places: BTreeSet::new(),
+            dropped: declared
+                .dropped
+                .iter()
+                .map(|dropped| dropped.reason)
+                .collect(),
+        };
+        for target in declared.targets {
+            let place = Place::of(&target.row);
+            let claim = Claim {
+                target,
+                labels: Arc::clone(&declared.labels),
+            };
+            let entry = self.rows.entry(place.clone()).or_default();
+            entry.claims.insert(object.owner.clone(), claim);
+            self.hosts
+                .entry(place.host())
+                .or_default()
+                .insert(place.clone());
+            object.places.insert(place);
+        }
+        touched.extend(object.places.iter().cloned());
+        self.count(source, &[], &object.dropped);
+        self.objects.entry(source).or_default().insert(key, object);
+    }
+
+    /// Takes away all that an object declared.
+    fn take(&mut self, source: &'static str, key: &ObjectKey, touched: &mut BTreeSet<Place>) {
+        let objects = self.objects.get_mut(source);
+        let Some(object) = objects.and_then(|objects| objects.remove(key)) else {
+            return;
+        };
+        self.count(source, &object.dropped, &[]);
+        for place in object.places {
+            if let Some(entry) = self.rows.get_mut(&place) {
+                entry.claims.remove(&object.owner);
+            }
+            touched.insert(place);
+        }
+    }
+
+    /// Works out the touched rows, and those that they move, anew.
+    fn settle(&mut self, touched: BTreeSet<Place>) -> Vec<Change> {
+        let hosts: BTreeSet<_> = touched.iter().map(Place::host).collect();
+        let mut unsettled = touched;
+        for host in hosts {
+            let places = self.hosts.get(&host).cloned().unwrap_or_default();
+            if let Some(common) = self.common(&places) {
+                for place in &places {
+                    self.merge(place, &common);
+                }
+            }
+            unsettled.extend(places);
+        }
+        let mut moved = Vec::new();
+        for place in &unsettled {
+            moved.extend(self.queue(place));
+        }
+        unsettled.extend(moved);
+
+        let (mut changes, mut gone) = (Vec::new(), Vec::new());
+        for place in unsettled {
+            self.publish(&place, &mut changes, &mut gone);
+        }
+        changes.extend(gone.into_iter().map(Change::Gone));
+        changes
+    }
+
+    /// What the rows at `places` have in common; `None` where nothing is left of them.
+    fn common(&self, places: &BTreeSet<Place>) -> Option<Common> {
+        let entries = || places.iter().filter_map(|place| self.rows.get(place));
+        let oldest = entries()
+            .filter_map(|entry| entry.claims.keys().next())
+            .min()?;
+        Some(Common {
+            name: Arc::clone(&oldest.name),
+            tls: entries().any(|entry| entry.declaring_tls().is_some()),
+        })
+    }
+
+    /// Makes one target of a row's claims, under the rules.
+    fn merge(&mut self, place: &Place, common: &Common) {
+        if let Some(entry) = self.rows.get_mut(place) {
+            let merged = entry.merged(place, common, &self.rules);
+            if entry.merged.as_deref() != merged.as_ref() {
+                entry.merged = merged.map(Arc::new);
+            }
+        }
+    }
+
+    /// Gives a row its place in the queue for the caps. Gives the rows that move by it.
+    fn queue(&mut self, place: &Place) -> Vec<Place> {
+        let Some(entry) = self.rows.get_mut(place) else {
+            return Vec::new();
+        };
+        let oldest = entry
+            .claims
+            .keys()
+            .next()
+            .filter(|_| entry.merged.is_some());
+        let rank = oldest.map(|owner| (owner.created, place.clone()));
+        if rank == entry.rank {
+            return Vec::new();
+        }
+        let before = std::mem::replace(&mut entry.rank, rank.clone());
+        let mut moved = Vec::new();
+        moved.extend(
+            before
+                .into_iter()
+                .flat_map(|rank| self.admission.leave(&rank)),
+        );
+        moved.extend(rank.into_iter().flat_map(|rank| self.admission.join(rank)));
+        moved
+    }
+
+    /// Says what has changed about a row, and forgets it if nobody declares it any more.
+    fn publish(&mut self, place: &Place, changed: &mut Vec<Change>, gone: &mut Vec<Row>) {
+        let Some(entry) = self.rows.get_mut(place) else {
+            return;
+        };
+        let admitted = entry
+            .rank
+            .as_ref()
+            .is_some_and(|rank| self.admission.admits(rank));
+        let next = entry.merged.clone().filter(|_| admitted);
+        let dropped = match (entry.claims.is_empty(), &entry.merged) {
+            (true, _) => None,
+            (false, None) => Some(DropReason::Denied),
+            (false, Some(_)) => (!admitted).then_some(DropReason::Cap),
+        };
+        let was_dropped = std::mem::replace(&mut entry.dropped, dropped);
+        let before = std::mem::replace(&mut entry.published, next.clone());
+        if entry.claims.is_empty() {
+            self.forget(place);
+        }
+        self.count(place.source, was_dropped.as_slice(), dropped.as_slice());
+        if let Some(before) = &before
+            && next.as_ref().is_none_or(|next| next.row != before.row)
+        {
+            gone.push(before.row.clone());
+        }
+        if let Some(next) = next
+            && before.as_ref() != Some(&next)
+        {
+            changed.push(Change::Target(next));
+        }
+    }
+
+    fn forget(&mut self, place: &Place) {
+        self.rows.remove(place);
+        let host = place.host();
+        if let Some(places) = self.hosts.get_mut(&host) {
+            places.remove(place);
+            if places.is_empty() {
+                self.hosts.remove(&host);
+            }
+        }
+    }
+
+    fn count(&mut self, source: &'static str, less: &[DropReason], more: &[DropReason]) {
+        for reason in less {
+            let count = self.dropped.entry((source, *reason)).or_default();
+            *count = count.saturating_sub(1);
+        }
+        for reason in more {
+            *self.dropped.entry((source, *reason)).or_default() += 1;
+        }
+    }
+}
+
+impl Entry {
+    /// The oldest claim that declares TLS.
+    fn declaring_tls(&self) -> Option<&Claim> {
+        self.claims.values().find(|claim| claim.target.expect.tls)
+    }
+
+    /// All claims as one target; `None` where there are none, or a rule denies it.
+    fn merged(&self, place: &Place, common: &Common, rules: &[Rule]) -> Option<Target> {
+        let Claim { target, labels } = self
+            .declaring_tls()
+            .or_else(|| self.claims.values().next())?;
+        let mut target = target.clone();
+        target.row.name = Arc::clone(&common.name);
+        target.expect.tls = common.tls;
+        target.owners = self.claims.keys().take(OWNERS).cloned().collect();
+        let rule = rule_for(rules, place.source, &place.namespace, &place.host, labels);
+        match rule {
+            Some(rule) if rule.probe == Some(false) => None,
+            Some(rule) => Some(under(rule, target)),
+            None => Some(target),
+        }
+    }
+}
+
+impl Place {
+    fn of(row: &Row) -> Self {
+        Self {
+            source: row.source,
+            namespace: Arc::clone(&row.namespace),
+            host: Arc::clone(&row.host),
+            port: row.port,
+            address: Arc::clone(&row.address),
+        }
+    }
+
+    /// What this place shares its name with: the other addresses of its host. Where there is no
+    /// host, or no namespace whose host it would be, it stands alone: two nodes, or two targets
+    /// written by hand, are each called what they are called.
+    fn host(&self) -> Self {
+        if self.host.is_empty() || self.namespace.is_empty() {
+            self.clone()
+        } else {
+            Self {
+                address: Arc::default(),
+                ..self.clone()
+            }
+        }
+    }
+}
+
+/// The target under the rule. A file of roots that the target itself was given stands.
+fn under(rule: &Rule, mut target: Target) -> Target {
+    if let (Some(file), false) = (
+        &rule.ca_file,
+        matches!(target.expect.roots, RootsRef::File(_)),
+    ) {
+        target.expect.roots = RootsRef::File(Arc::clone(file));
+    }
+    if let Some(plaintext) = rule.plaintext {
+        target.expect.plaintext = plaintext;
+    }
+    if target.expect.plaintext == PlaintextRule::Allowed {
+        target.plaintext.clear();
+    }
+    target
+}
+
+#[cfg(test)]
+#[path = "catalog_test.rs"]
+mod tests;

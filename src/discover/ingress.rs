@@ -1,0 +1,318 @@
+//! The source `ingress`: the hosts of `networking.k8s.io/v1` Ingress objects.
+//!
+//! An object's hosts are those of its rules and of its TLS section; each is dialled at every
+//! address that the controller published in `status.loadBalancer`, never at what DNS says of the
+//! host, so that a tenant's host name leads nowhere by itself. Nothing here depends on which
+//! controller serves the object.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use futures::stream::BoxStream;
+use k8s_openapi::api::networking::v1::{
+    Ingress, IngressLoadBalancerIngress, IngressSpec, IngressTLS,
+};
+
+use super::host::{Host, dns_name};
+use super::join::join;
+use super::watch::{Watch, owner, scopes};
+use super::{Access, Cluster, Context, DropReason, Dropped, Source, Start, Update};
+use crate::model::{
+    Address, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor, clean,
+};
+
+pub(super) const SOURCE: Source = Source {
+    name: NAME,
+    help: "Hosts of Ingress objects, at the addresses that their controller published.",
+    access: &[Access {
+        group: "networking.k8s.io",
+        resource: "ingresses",
+        verbs: &["list", "watch"],
+        namespace: None,
+        names: &[],
+    }],
+    enabled: |config| config.discovery.ingress,
+    start: Start::Cluster(start),
+};
+
+const NAME: &str = "ingress";
+
+/// The port of TLS where the status names none (`IngressTLS`: "443").
+const HTTPS: u16 = 443;
+
+/// The port of plaintext where the status names none.
+const HTTP: u16 = 80;
+
+/// What stands in for the star of a wildcard host when it is dialled; says who asks, in the
+/// server's logs.
+const STAND_IN: &str = "kube-https-exporter";
+
+/// The most targets that one object may come to: twice what the caps allow a whole namespace by
+/// default. Bounds the work that hosts times addresses could cause.
+const TARGETS_PER_OBJECT: usize = 10_000;
+
+fn start(context: &Context, cluster: &Cluster) -> BoxStream<'static, Update> {
+    let watches = scopes(&context.config.namespaces)
+        .map(|scope| Watch::new(cluster, scope, targets, context.clock).stream());
+    join(watches.collect())
+}
+
+/// Every target that `ingress` declares, and every host that cannot be one.
+#[must_use]
+fn targets(ingress: &Ingress) -> (Vec<Target>, Vec<Dropped>) {
+    let owner = owner::<Ingress>(&ingress.metadata);
+    let empty = IngressSpec::default();
+    let spec = ingress.spec.as_ref().unwrap_or(&empty);
+    let (hosts, mut dropped) = hosts(spec);
+    let declared = TlsHosts::of(spec.tls.as_deref().unwrap_or_default());
+    let fronts = fronts(published(ingress));
+
+    let mut targets = Vec::new();
+    for host in &hosts {
+        let drop = |reason| Dropped {
+            host: host.label(),
+            reason,
+        };
+        match (&fronts, asked_name(host, &hosts)) {
+            (Err(reason), _) => dropped.push(drop(*reason)),
+            (_, Asked::Unaskable) => dropped.push(drop(DropReason::Unsupported)),
+            (Ok(fronts), _) if targets.len() + fronts.len() > TARGETS_PER_OBJECT => {
+                dropped.push(drop(DropReason::Cap));
+            }
+            (Ok(fronts), Asked::Name(name)) => {
+                let tls = declared.cover(host);
+                targets.extend(
+                    fronts
+                        .iter()
+                        .map(|front| target(&owner, host, name.as_ref(), front, tls)),
+                );
+            }
+        }
+    }
+    (targets, dropped)
+}
+
+fn target(owner: &Owner, host: &Host, name: Option<&Arc<str>>, front: &Front, tls: bool) -> Target {
+    let asked: Arc<str> = name.cloned().unwrap_or_default();
+    let plain_door = |port| {
+        Arc::new(PlainDoor {
+            address: front.address.clone(),
+            port,
+            host: Arc::clone(&asked),
+            guarded: true,
+        })
+    };
+    Target {
+        row: Row {
+            source: NAME,
+            namespace: Arc::clone(&owner.namespace),
+            host: host.label(),
+            port: front.port,
+            address: front.address.to_string().into(),
+            name: Arc::clone(&owner.name),
+        },
+        tls: Arc::new(TlsDoor {
+            address: front.address.clone(),
+            port: front.port,
+            server_name: name.cloned(),
+            guarded: true,
+        }),
+        plaintext: std::iter::once(front.port)
+            .chain(front.plaintext.iter().copied())
+            .map(plain_door)
+            .collect(),
+        expect: Expectation {
+            tls,
+            name: name.cloned(),
+            roots: RootsRef::Public,
+            plaintext: PlaintextRule::Redirect,
+        },
+        owners: vec![owner.clone()],
+    }
+}
+
+/// The hosts of rules and of the TLS section, each once, in the object's order; a default backend
+/// without rules stands for every host. And what is no host.
+fn hosts(spec: &IngressSpec) -> (Vec<Host>, Vec<Dropped>) {
+    let rules = spec.rules.as_deref().unwrap_or_default();
+    let catch_all = (rules.is_empty() && spec.default_backend.is_some()).then_some("");
+    let tls = spec
+        .tls
+        .iter()
+        .flatten()
+        .flat_map(|tls| tls.hosts.iter().flatten());
+    let written = rules
+        .iter()
+        .map(|rule| rule.host.as_deref().unwrap_or_default())
+        .chain(catch_all)
+        .chain(tls.map(String::as_str).filter(|host| !host.is_empty()));
+
+    let (mut hosts, mut dropped, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
+    for text in written {
+        let host = Host::parse(text);
+        let label = host
+            .as_ref()
+            .map_or_else(|| clean(text).into(), Host::label);
+        if seen.insert(Arc::clone(&label)) {
+            match host {
+                Some(host) => hosts.push(host),
+                None => dropped.push(Dropped {
+                    host: label,
+                    reason: DropReason::Unsupported,
+                }),
+            }
+        }
+    }
+    (hosts, dropped)
+}
+
+/// For which hosts the object declares TLS.
+struct TlsHosts {
+    /// An entry without hosts leaves them to the controller: all.
+    all: bool,
+    labels: HashSet<Arc<str>>,
+}
+
+impl TlsHosts {
+    fn of(entries: &[IngressTLS]) -> Self {
+        let hosts = |entry: &IngressTLS| entry.hosts.clone().unwrap_or_default();
+        Self {
+            all: entries.iter().any(|entry| hosts(entry).is_empty()),
+            labels: entries
+                .iter()
+                .flat_map(hosts)
+                .filter_map(|text| Host::parse(&text))
+                .map(|host| host.label())
+                .collect(),
+        }
+    }
+
+    /// Whether an entry names `host`, itself or by a wildcard, whose star is exactly one label
+    /// (`IngressRule.host`).
+    fn cover(&self, host: &Host) -> bool {
+        self.all
+            || self.labels.contains(&host.label())
+            || matches!(host, Host::Exact(name) if name
+                .split_once('.')
+                .is_some_and(|(_, parent)| self.labels.contains(format!("*.{parent}").as_str())))
+    }
+}
+
+/// What to ask for at a host's door.
+enum Asked {
+    /// This server name, or none.
+    Name(Option<Arc<str>>),
+    /// No name of legal length stands for the wildcard.
+    Unaskable,
+}
+
+/// The host's own name; for a wildcard, a name below it that none of the other hosts has.
+fn asked_name(host: &Host, hosts: &[Host]) -> Asked {
+    match host {
+        Host::Any => Asked::Name(None),
+        Host::Exact(name) => Asked::Name(Some(Arc::clone(name))),
+        Host::Below(suffix) => (0..=hosts.len())
+            .map(|n| match n {
+                0 => dns_name(&format!("{STAND_IN}.{suffix}")),
+                n => dns_name(&format!("{STAND_IN}-{n}.{suffix}")),
+            })
+            .find(|name| match name {
+                Some(name) => !hosts.contains(&Host::Exact(Arc::clone(name))),
+                None => true,
+            })
+            .flatten()
+            .map_or(Asked::Unaskable, |name| Asked::Name(Some(name))),
+    }
+}
+
+/// One place where the object is served.
+#[derive(Debug, PartialEq, Eq)]
+struct Front {
+    address: Address,
+    /// Where TLS is spoken.
+    port: u16,
+    /// Where plaintext is looked for besides the TLS port.
+    plaintext: Vec<u16>,
+}
+
+fn published(ingress: &Ingress) -> &[IngressLoadBalancerIngress] {
+    ingress
+        .status
+        .as_ref()
+        .and_then(|status| status.load_balancer.as_ref())
+        .and_then(|balancer| balancer.ingress.as_deref())
+        .unwrap_or_default()
+}
+
+/// Every place that the status publishes, once; or why there is none to dial.
+fn fronts(published: &[IngressLoadBalancerIngress]) -> Result<Vec<Front>, DropReason> {
+    let mut addresses: Vec<(Address, Vec<u16>)> = Vec::new();
+    let mut index = HashMap::new();
+    for entry in published {
+        let Some(address) = address(entry) else {
+            continue;
+        };
+        let at = *index.entry(address.clone()).or_insert(addresses.len());
+        match addresses.get_mut(at) {
+            Some((_, ports)) => ports.extend(tcp_ports(entry)),
+            None => addresses.push((address, tcp_ports(entry))),
+        }
+    }
+    let fronts: Vec<_> = addresses
+        .iter()
+        .flat_map(|(address, ports)| at(address, ports))
+        .collect();
+    match (fronts.is_empty(), published.is_empty()) {
+        (false, _) => Ok(fronts),
+        (true, true) => Err(DropReason::NoAddress),
+        (true, false) => Err(DropReason::Unsupported),
+    }
+}
+
+/// The entry's IP address, else its host name; `None` where neither can be dialled.
+fn address(entry: &IngressLoadBalancerIngress) -> Option<Address> {
+    let text = [&entry.ip, &entry.hostname]
+        .into_iter()
+        .find_map(|field| field.as_deref().filter(|text| !text.is_empty()))?;
+    match Address::parse(text) {
+        Address::Name(_) => dns_name(text).map(Address::Name),
+        ip @ Address::Ip(_) => Some(ip),
+    }
+}
+
+/// The TCP ports that an entry lists (UDP and SCTP are passed over): 443 and 80 where it lists
+/// none at all.
+fn tcp_ports(entry: &IngressLoadBalancerIngress) -> Vec<u16> {
+    let listed = entry.ports.as_deref().unwrap_or_default();
+    if listed.is_empty() {
+        return vec![HTTPS, HTTP];
+    }
+    listed
+        .iter()
+        .filter(|status| matches!(status.protocol.as_str(), "" | "TCP"))
+        .filter_map(|status| u16::try_from(status.port).ok())
+        .filter(|port| *port != 0)
+        .collect()
+}
+
+/// One front for each TLS port of an address.
+///
+/// `IngressPortStatus` does not say what a port speaks. By custom the plaintext ports end in 80
+/// (80, 8080, 30080); the others are taken for TLS, or all of them where none is left.
+fn at(address: &Address, ports: &[u16]) -> Vec<Front> {
+    let each: BTreeSet<u16> = ports.iter().copied().collect();
+    let (mut plaintext, mut tls): (Vec<_>, Vec<_>) = each.into_iter().partition(|p| p % 100 == 80);
+    if tls.is_empty() {
+        tls = std::mem::take(&mut plaintext);
+    }
+    let front = |port| Front {
+        address: address.clone(),
+        port,
+        plaintext: plaintext.clone(),
+    };
+    tls.into_iter().map(front).collect()
+}
+
+#[cfg(test)]
+#[path = "ingress_test.rs"]
+mod tests;

@@ -1,0 +1,161 @@
+//! Tests of the source `ingress`: every file of `tests/fixtures/ingress`, and what only counts.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::*;
+
+fn files(ending: &str) -> BTreeSet<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ingress");
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.to_str().unwrap().ends_with(ending))
+        .collect()
+}
+
+/// One line for each target and each dropped host.
+fn rendered(ingress: &Ingress) -> String {
+    let (targets, dropped) = targets(ingress);
+    let mut text = String::new();
+    for target in &targets {
+        let ports: Vec<_> = target
+            .plaintext
+            .iter()
+            .map(|door| door.port.to_string())
+            .collect();
+        writeln!(
+            text,
+            "{} port {} at {}: asked for as {}, TLS {}, plaintext looked for on {}",
+            if target.row.host.is_empty() {
+                "(any host)"
+            } else {
+                &target.row.host
+            },
+            target.row.port,
+            target.row.address,
+            target.tls.server_name.as_deref().unwrap_or("(nothing)"),
+            if target.expect.tls {
+                "declared"
+            } else {
+                "not declared"
+            },
+            ports.join(" and "),
+        )
+        .unwrap();
+    }
+    for dropped in &dropped {
+        writeln!(
+            text,
+            "dropped ({}): {}",
+            dropped.reason.label(),
+            dropped.host
+        )
+        .unwrap();
+    }
+    text
+}
+
+fn check_consistency(target: &Target) {
+    assert_eq!(
+        target.row.address.to_string(),
+        target.tls.address.to_string()
+    );
+    assert_eq!(target.row.port, target.tls.port);
+    assert_eq!(target.expect.name, target.tls.server_name);
+    assert_eq!(target.expect.roots, RootsRef::Public);
+    assert_eq!(target.expect.plaintext, PlaintextRule::Redirect);
+    assert!(target.tls.guarded);
+    for door in &target.plaintext {
+        assert_eq!(door.address, target.tls.address);
+        assert_eq!(
+            &*door.host,
+            target.tls.server_name.as_deref().unwrap_or_default()
+        );
+        assert!(door.guarded);
+    }
+}
+
+#[test]
+fn every_fixture_declares_exactly_what_is_written_beside_it() {
+    for file in files(".yaml") {
+        let ingress: Ingress = serde_saphyr::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        targets(&ingress).0.iter().for_each(check_consistency);
+        let expected = fs::read_to_string(file.with_extension("expect.txt")).unwrap();
+        assert_eq!(rendered(&ingress), expected, "{}", file.display());
+    }
+}
+
+#[test]
+fn every_expectation_has_its_fixture() {
+    for file in files(".expect.txt") {
+        assert!(
+            file.with_extension("").with_extension("yaml").exists(),
+            "{}",
+            file.display()
+        );
+    }
+}
+
+#[test]
+fn a_target_carries_the_object_that_declares_it() {
+    let ingress: Ingress = serde_json::from_value(json!({
+        "metadata": {"name": "shop", "namespace": "trade", "creationTimestamp": "2026-01-02T03:04:05Z"},
+        "spec": {"rules": [{"host": "shop.example.com"}]},
+        "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}},
+    }))
+    .unwrap();
+    let target = &targets(&ingress).0[0];
+    assert_eq!(
+        (&*target.row.namespace, &*target.row.name),
+        ("trade", "shop")
+    );
+    let owner = &target.owners[0];
+    assert_eq!(
+        (owner.kind, &*owner.namespace, &*owner.name),
+        ("Ingress", "trade", "shop")
+    );
+    assert_eq!(owner.created.map(|at| at.as_secs()), Some(1_767_323_045));
+}
+
+/// An object with this many hosts, published at this many addresses.
+fn wide(hosts: usize, addresses: usize) -> Ingress {
+    let hosts: Vec<_> = (0..hosts)
+        .map(|n| json!({"host": format!("h{n}.example.com")}))
+        .collect();
+    let ips: Vec<_> = (0..addresses)
+        .map(|n| json!({"hostname": format!("lb{n}.example.net")}))
+        .collect();
+    serde_json::from_value(json!({
+        "metadata": {"name": "wide", "namespace": "trade"},
+        "spec": {"rules": hosts},
+        "status": {"loadBalancer": {"ingress": ips}},
+    }))
+    .unwrap()
+}
+
+#[test]
+fn three_hundred_hosts_at_two_addresses_are_six_hundred_rows() {
+    let (targets, dropped) = targets(&wide(300, 2));
+    let rows: HashSet<_> = targets.iter().map(|target| target.row.clone()).collect();
+    assert_eq!((targets.len(), rows.len(), dropped.len()), (600, 600, 0));
+}
+
+#[test]
+fn an_object_comes_to_so_many_targets_and_no_more() {
+    let (all, dropped) = targets(&wide(100, 100));
+    assert_eq!((all.len(), dropped.len()), (TARGETS_PER_OBJECT, 0));
+    let (capped, dropped) = targets(&wide(101, 100));
+    assert_eq!(capped, all);
+    assert_eq!(
+        dropped,
+        [Dropped {
+            host: "h100.example.com".into(),
+            reason: DropReason::Cap
+        }]
+    );
+}

@@ -1,0 +1,118 @@
+//! The RBAC rules that sources need: what the chart grants, and what the tests run under.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::rbac::v1::PolicyRule;
+
+use super::Access;
+
+/// Where rules are granted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Grant {
+    /// By a `ClusterRole` and its `ClusterRoleBinding`.
+    Cluster,
+    /// By a `Role` and its `RoleBinding` in this namespace.
+    Namespace(String),
+}
+
+/// The least rules that permit `access`, by where they are granted.
+///
+/// `namespaces` are the configuration's: where there are any, what is read everywhere is read in
+/// these alone, and nothing is granted for the cluster.
+pub fn rules<'a>(
+    access: impl IntoIterator<Item = &'a Access>,
+    namespaces: &[String],
+) -> BTreeMap<Grant, Vec<PolicyRule>> {
+    let mut verbs: BTreeMap<_, BTreeSet<&str>> = BTreeMap::new();
+    for needed in access {
+        for grant in grants(needed, namespaces) {
+            verbs
+                .entry((grant, needed.group, needed.resource, needed.names))
+                .or_default()
+                .extend(needed.verbs);
+        }
+    }
+    let mut rules: BTreeMap<Grant, Vec<PolicyRule>> = BTreeMap::new();
+    for ((grant, group, resource, names), verbs) in verbs {
+        rules.entry(grant).or_default().push(PolicyRule {
+            api_groups: Some(vec![group.to_owned()]),
+            resources: Some(vec![resource.to_owned()]),
+            resource_names: (!names.is_empty()).then(|| owned(names)),
+            verbs: verbs.into_iter().map(str::to_owned).collect(),
+            ..PolicyRule::default()
+        });
+    }
+    rules
+}
+
+fn grants(access: &Access, namespaces: &[String]) -> Vec<Grant> {
+    match access.namespace {
+        Some(namespace) => vec![Grant::Namespace(namespace.to_owned())],
+        None if namespaces.is_empty() => vec![Grant::Cluster],
+        None => namespaces.iter().cloned().map(Grant::Namespace).collect(),
+    }
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::SOURCES;
+    use super::*;
+
+    fn rendered(namespaces: &[&str]) -> Vec<String> {
+        let access = SOURCES.iter().flat_map(|source| source.access);
+        let mut lines = Vec::new();
+        for (grant, rules) in rules(access, &owned(namespaces)) {
+            for rule in rules {
+                lines.push(format!(
+                    "{grant:?}: {} {}/{} {}",
+                    rule.verbs.join("+"),
+                    rule.api_groups.unwrap_or_default().join(","),
+                    rule.resources.unwrap_or_default().join(","),
+                    rule.resource_names.unwrap_or_default().join(","),
+                ));
+            }
+        }
+        lines
+    }
+
+    #[test]
+    fn the_whole_cluster_takes_one_cluster_role_and_a_role_for_what_has_one_place() {
+        assert_eq!(
+            rendered(&[]),
+            [
+                "Cluster: list+watch networking.k8s.io/ingresses ",
+                "Namespace(\"default\"): list+watch discovery.k8s.io/endpointslices kubernetes",
+            ]
+        );
+    }
+
+    #[test]
+    fn named_namespaces_take_roles_alone() {
+        assert_eq!(
+            rendered(&["default", "shop"]),
+            [
+                "Namespace(\"default\"): list+watch discovery.k8s.io/endpointslices kubernetes",
+                "Namespace(\"default\"): list+watch networking.k8s.io/ingresses ",
+                "Namespace(\"shop\"): list+watch networking.k8s.io/ingresses ",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_same_resource_of_two_sources_is_one_rule_with_all_their_verbs() {
+        let access = |verbs| Access {
+            group: "",
+            resource: "services",
+            verbs,
+            namespace: None,
+            names: &[],
+        };
+        let merged = rules(&[access(&["list"]), access(&["get", "list"])], &[]);
+        assert_eq!(merged[&Grant::Cluster].len(), 1);
+        assert_eq!(merged[&Grant::Cluster][0].verbs, ["get", "list"]);
+    }
+}
