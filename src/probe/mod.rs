@@ -4,5 +4,11 @@
 //! `hello` (bytes out) ► `exchange` (one conversation) ► `records` ► `answer` (bytes in), and are
 //! put to use by `version` (is it accepted?) and `legacy` (which certificate is shown?).
 
+pub mod answer;
+pub mod ended;
 pub mod hello;
 pub mod names;
+mod records;
+
+#[cfg(test)]
+mod testdata;
