@@ -26,7 +26,7 @@ pub enum Message {
     Other(u8),
 }
 
-/// The server's choices, from a `ServerHello` or a HelloRetryRequest: both have the same form, and
+/// The server's choices, from a `ServerHello` or a `HelloRetryRequest`: both have the same form, and
 /// here it makes no difference which it is (RFC 8446 section 4.1.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerHello {
@@ -157,4 +157,132 @@ fn block24<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
     let high = from.try_get_u8().ok()?;
     let low = from.try_get_u16().ok()?;
     take(from, usize::from(high) << 16 | usize::from(low))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::testdata::{ALL, SSL30, TLS10, TLS12, TLS13};
+
+    const LIMIT: usize = 1 << 16;
+
+    /// Every message, and why reading ended, if it did.
+    fn read(bytes: &[u8]) -> (Vec<Message>, Option<Ended>) {
+        let mut answer = Answer::new(LIMIT);
+        answer.feed(bytes).unwrap();
+        let mut messages = Vec::new();
+        loop {
+            match answer.next_message() {
+                Ok(Some(message)) => messages.push(message),
+                Ok(None) => return (messages, None),
+                Err(ended) => return (messages, Some(ended)),
+            }
+        }
+    }
+
+    fn hello(bytes: &[u8]) -> ServerHello {
+        match read(bytes).0.first() {
+            Some(Message::ServerHello(hello)) => *hello,
+            other => panic!("no ServerHello but {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_tls_1_2_server_shows_its_chain_its_group_and_its_wish_for_a_client_certificate() {
+        let (messages, ended) = read(TLS12);
+        assert!(ended.is_none(), "{ended:?}");
+        let [
+            Message::ServerHello(hello),
+            Message::Certificate(chain),
+            Message::ServerKeyExchange(exchange),
+            Message::CertificateRequest,
+            Message::ServerHelloDone,
+        ] = &messages[..]
+        else {
+            panic!("{messages:?}");
+        };
+        assert_eq!(hello.version, 0x0303);
+        assert_eq!(
+            cipher_name(hello.cipher),
+            "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"
+        );
+        assert_eq!(named_group(hello.cipher, exchange), Some(29));
+        let subjects: Vec<String> = chain.iter().map(|der| subject(der)).collect();
+        assert_eq!(subjects, ["CN=peer.test", "CN=ca"]);
+    }
+
+    fn subject(der: &[u8]) -> String {
+        let (_, certificate) = x509_parser::parse_x509_certificate(der).unwrap();
+        certificate.subject().to_string()
+    }
+
+    #[test]
+    fn a_retry_request_is_an_answer_of_tls_1_3_and_names_the_group() {
+        let expected = ServerHello {
+            version: 0x0304,
+            cipher: 0x1301,
+            group: Some(29),
+        };
+        assert_eq!(hello(TLS13), expected);
+    }
+
+    #[test]
+    fn old_servers_answer_without_extensions() {
+        assert_eq!(hello(SSL30).version, 0x0300);
+        assert_eq!(hello(TLS10).version, 0x0301);
+    }
+
+    #[test]
+    fn every_prefix_of_an_answer_is_waited_on_and_never_misread() {
+        for bytes in ALL {
+            let whole = read(bytes).0;
+            for length in 0..bytes.len() {
+                let (messages, ended) = read(&bytes[..length]);
+                assert!(ended.is_none(), "{length}: {ended:?}");
+                assert_eq!(messages[..], whole[..messages.len()], "{length}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_anywhere_is_read_without_harm() {
+        for original in ALL {
+            let mut bytes = original.to_vec();
+            for position in 0..bytes.len() {
+                for bit in 0..8 {
+                    bytes[position] ^= 1 << bit;
+                    let (messages, _) = read(&bytes);
+                    assert!(messages.len() <= bytes.len() / 4);
+                    bytes[position] ^= 1 << bit;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_group_is_read_from_elliptic_curves_alone() {
+        let curve = [3, 0, 23, 65];
+        assert_eq!(named_group(0xc02f, &curve), Some(23));
+        // The prime of ffdhe6144 is 0x0300 bytes long and looks like a curve.
+        assert_eq!(named_group(0x009e, &[3, 0, 0xff, 0xff]), None);
+        // An explicit curve, which has no number.
+        assert_eq!(named_group(0xc02f, &[1, 0, 23]), None);
+        assert_eq!(named_group(0xc02f, &[3, 0]), None);
+        assert_eq!(named_group(0xc02f, &[]), None);
+    }
+
+    #[test]
+    fn what_is_left_over_in_a_message_breaks_the_rules() {
+        let certificate = [0, 0, 4, 0, 0, 1, 48];
+        assert_eq!(certificates(&certificate), Some(vec![vec![48]]));
+        assert_eq!(certificates(&[&certificate[..], &[0]].concat()), None);
+        assert_eq!(certificates(&[0, 0, 3, 0, 0, 0]), None, "an empty one");
+        assert_eq!(certificates(&[0, 0, 0]), Some(vec![]));
+
+        let body = [&[3, 3][..], &[0; 32], &[0, 0xc0, 0x2f, 0]].concat();
+        assert!(server_hello(&body).is_some());
+        assert!(server_hello(&[&body[..], &[0, 0]].concat()).is_some());
+        assert!(server_hello(&[&body[..], &[0, 0, 0]].concat()).is_none());
+        assert!(server_hello(&[&body[..], &[0, 1, 0]].concat()).is_none());
+    }
 }

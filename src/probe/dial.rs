@@ -74,18 +74,25 @@ impl Dialer {
             Address::Ip(ip) => vec![*ip],
             Address::Name(name) => within(deadline, "resolving", self.resolve(name)).await?,
         };
-        let allowed: Vec<IpAddr> =
-            found.iter().copied().filter(|ip| !guarded || self.guard.allows(*ip)).collect();
+        let allowed: Vec<IpAddr> = found
+            .iter()
+            .copied()
+            .filter(|ip| !guarded || self.guard.allows(*ip))
+            .collect();
         match found.first() {
-            Some(first) if allowed.is_empty() => {
-                Err(failure(Reason::Denied, format!("{first} is in a network that `security` denies")))
-            }
+            Some(first) if allowed.is_empty() => Err(failure(
+                Reason::Denied,
+                format!("{first} is in a network that `security` denies"),
+            )),
             _ => Ok(allowed),
         }
     }
 
     async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, Failure> {
-        let resolver = self.resolver.as_ref().map_err(|why| failure(Reason::Dns, why))?;
+        let resolver = self
+            .resolver
+            .as_ref()
+            .map_err(|why| failure(Reason::Dns, why))?;
         let found = resolver
             .lookup_ip(name)
             .await
@@ -102,9 +109,15 @@ impl Dialer {
 }
 
 /// Connects to one address.
-pub(super) async fn connect(ip: IpAddr, port: u16, deadline: Instant) -> Result<TcpStream, Failure> {
+pub(super) async fn connect(
+    ip: IpAddr,
+    port: u16,
+    deadline: Instant,
+) -> Result<TcpStream, Failure> {
     within(deadline, "connecting", async {
-        TcpStream::connect(SocketAddr::new(ip, port)).await.map_err(|error| from_io(&error))
+        TcpStream::connect(SocketAddr::new(ip, port))
+            .await
+            .map_err(|error| from_io(&error))
     })
     .await
 }
@@ -117,7 +130,10 @@ mod tests {
 
     fn dialer(deny: &[&str], allow: &[&str]) -> Dialer {
         let read = |networks: &[&str]| networks.iter().map(|n| n.parse().unwrap()).collect();
-        Dialer::new(&Security { deny_networks: read(deny), allow_networks: read(allow) })
+        Dialer::new(&Security {
+            deny_networks: read(deny),
+            allow_networks: read(allow),
+        })
     }
 
     fn soon() -> Instant {
@@ -126,7 +142,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_tenants_address_is_denied_where_security_says_so() {
-        let dialer = dialer(&["127.0.0.0/8", "169.254.0.0/16", "::1/128"], &["127.0.0.2/32"]);
+        let dialer = dialer(
+            &["127.0.0.0/8", "169.254.0.0/16", "::1/128"],
+            &["127.0.0.2/32"],
+        );
         for (address, allowed) in [
             ("192.0.2.1", true),
             ("127.0.0.1", false),
@@ -135,7 +154,9 @@ mod tests {
             ("::1", false),
             ("127.0.0.2", true),
         ] {
-            let found = dialer.addresses(&Address::parse(address), true, soon()).await;
+            let found = dialer
+                .addresses(&Address::parse(address), true, soon())
+                .await;
             assert_eq!(found.is_ok(), allowed, "{address}");
             if let Err(failed) = found {
                 assert_eq!(failed.reason, Reason::Denied);
@@ -146,14 +167,18 @@ mod tests {
     #[tokio::test]
     async fn an_operators_address_is_dialled_as_it_stands() {
         let dialer = dialer(&["0.0.0.0/0"], &[]);
-        let found = dialer.addresses(&Address::parse("127.0.0.1"), false, soon()).await;
+        let found = dialer
+            .addresses(&Address::parse("127.0.0.1"), false, soon())
+            .await;
         assert_eq!(found, Ok(vec![[127, 0, 0, 1].into()]));
     }
 
     #[tokio::test]
     async fn a_name_is_checked_by_what_it_resolves_to() {
         let found = dialer(&["127.0.0.0/8", "::1/128"], &[]);
-        let found = found.addresses(&Address::parse("localhost"), true, soon()).await;
+        let found = found
+            .addresses(&Address::parse("localhost"), true, soon())
+            .await;
         assert_eq!(found.unwrap_err().reason, Reason::Denied);
     }
 
@@ -162,7 +187,9 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
-        let failed = connect([127, 0, 0, 1].into(), port, soon()).await.unwrap_err();
+        let failed = connect([127, 0, 0, 1].into(), port, soon())
+            .await
+            .unwrap_err();
         assert_eq!(failed.reason, Reason::Refused);
     }
 }

@@ -9,7 +9,10 @@ use crate::model::{Failure, Reason, clean};
 
 /// A failure with particulars for people.
 pub(super) fn failure(reason: Reason, detail: impl AsRef<str>) -> Failure {
-    Failure { reason, detail: clean(detail.as_ref()).into() }
+    Failure {
+        reason,
+        detail: clean(detail.as_ref()).into(),
+    }
 }
 
 /// Runs a step of a probe, up to the probe's deadline.
@@ -20,7 +23,12 @@ pub(super) async fn within<T>(
 ) -> Result<T, Failure> {
     tokio::time::timeout_at(deadline, step)
         .await
-        .unwrap_or_else(|_| Err(failure(Reason::Timeout, format!("the deadline passed while {doing}"))))
+        .unwrap_or_else(|_| {
+            Err(failure(
+                Reason::Timeout,
+                format!("the deadline passed while {doing}"),
+            ))
+        })
 }
 
 /// What the system says of a socket.
@@ -45,15 +53,16 @@ pub(super) fn from_tls(error: &TlsError, first: Option<u8>) -> Failure {
         return failure(Reason::NotTls, "what came back is not TLS");
     }
     match error {
-        TlsError::AlertReceived(alert) => {
-            failure(Reason::Alert, format!("alert {} {alert:?}", u8::from(*alert)))
-        }
+        TlsError::AlertReceived(alert) => failure(
+            Reason::Alert,
+            format!("alert {} {alert:?}", u8::from(*alert)),
+        ),
         other => failure(Reason::Protocol, other.to_string()),
     }
 }
 
-/// The content types of TLS records (RFC 9846 section 5.1): change_cipher_spec to
-/// application_data.
+/// The content types of TLS records (RFC 9846 section 5.1), from `change_cipher_spec` to
+/// `application_data`.
 fn is_record_type(byte: u8) -> bool {
     (20..=23).contains(&byte)
 }
@@ -86,7 +95,10 @@ mod tests {
     fn an_alert_is_named_and_other_bytes_are_not_tls() {
         let alert = TlsError::AlertReceived(AlertDescription::ProtocolVersion);
         let seen = from_tls(&alert, Some(21));
-        assert_eq!((seen.reason, &*seen.detail), (Reason::Alert, "alert 70 ProtocolVersion"));
+        assert_eq!(
+            (seen.reason, &*seen.detail),
+            (Reason::Alert, "alert 70 ProtocolVersion")
+        );
         let error = TlsError::InvalidMessage(rustls::InvalidMessage::InvalidContentType);
         assert_eq!(from_tls(&error, Some(b'H')).reason, Reason::NotTls);
         assert_eq!(from_tls(&error, Some(22)).reason, Reason::Protocol);
@@ -95,7 +107,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_step_ends_at_the_deadline() {
         let deadline = Instant::now() + Duration::from_secs(3);
-        let never = within(deadline, "waiting", std::future::pending::<Result<(), Failure>>());
+        let never = within(
+            deadline,
+            "waiting",
+            std::future::pending::<Result<(), Failure>>(),
+        );
         let failed = never.await.unwrap_err();
         assert_eq!(failed.reason, Reason::Timeout);
         assert_eq!(&*failed.detail, "the deadline passed while waiting");

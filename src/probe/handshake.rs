@@ -52,7 +52,9 @@ impl Handshaker {
         let mut provider = aws_lc_rs::default_provider();
         // X25519 alone is sent as a key share; a server that prefers the post-quantum hybrid
         // asks for it, and the small hello passes where middleboxes drop large ones.
-        provider.kx_groups.sort_by_key(|group| group.name() != NamedGroup::X25519);
+        provider
+            .kx_groups
+            .sort_by_key(|group| group.name() != NamedGroup::X25519);
         let provider = Arc::new(provider);
         let blank = Arc::new(Recorder::new(provider.signature_verification_algorithms));
         let mut template = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -62,7 +64,11 @@ impl Handshaker {
             .with_no_client_auth();
         template.resumption = rustls::client::Resumption::disabled();
         template.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { provider, template, chains })
+        Ok(Self {
+            provider,
+            template,
+            chains,
+        })
     }
 
     /// Makes one handshake over a connection and closes it. The caller bounds the time.
@@ -71,19 +77,33 @@ impl Handshaker {
         stream: &mut TcpStream,
         server_name: Option<&str>,
     ) -> Result<Handshake, Failure> {
-        let recorder = Arc::new(Recorder::new(self.provider.signature_verification_algorithms));
+        let recorder = Arc::new(Recorder::new(
+            self.provider.signature_verification_algorithms,
+        ));
         let mut wire = Wire::new(stream, self.connection(&recorder, server_name)?);
         let ended = wire.handshake().await;
         let connection = &wire.connection;
-        let Some(chain) = recorder.chain.get().and_then(|chain| self.chains.intern(chain)) else {
+        let Some(chain) = recorder
+            .chain
+            .get()
+            .and_then(|chain| self.chains.intern(chain))
+        else {
             let ended = ended.err();
-            return Err(ended.unwrap_or_else(|| failure(Reason::Protocol, "no certificate was sent")));
+            return Err(
+                ended.unwrap_or_else(|| failure(Reason::Protocol, "no certificate was sent"))
+            );
         };
         let mut seen = Handshake {
             chain,
-            version: connection.protocol_version().map_or(TlsVersion::Tls13, version),
-            cipher: connection.negotiated_cipher_suite().map_or(0, |suite| suite.suite().into()),
-            group: connection.negotiated_key_exchange_group().map(|group| group.name().into()),
+            version: connection
+                .protocol_version()
+                .map_or(TlsVersion::Tls13, version),
+            cipher: connection
+                .negotiated_cipher_suite()
+                .map_or(0, |suite| suite.suite().into()),
+            group: connection
+                .negotiated_key_exchange_group()
+                .map(|group| group.name().into()),
             alpn: connection
                 .alpn_protocol()
                 .map(|name| crate::model::clean(&String::from_utf8_lossy(name)).into()),
@@ -109,7 +129,9 @@ impl Handshaker {
         server_name: Option<&str>,
     ) -> Result<ClientConnection, Failure> {
         let mut config = self.template.clone();
-        config.dangerous().set_certificate_verifier(Arc::clone(recorder) as _);
+        config
+            .dangerous()
+            .set_certificate_verifier(Arc::clone(recorder) as _);
         config.client_auth_cert_resolver = Arc::clone(recorder) as _;
         config.enable_sni = server_name.is_some();
         // Where no name is to be sent, the library still wants one.
@@ -137,7 +159,13 @@ struct Wire<'a> {
 impl<'a> Wire<'a> {
     fn new(stream: &'a mut TcpStream, connection: ClientConnection) -> Self {
         let buffer = Vec::with_capacity(READ_BYTES);
-        Self { stream, connection, buffer, first: None, refused_by: None }
+        Self {
+            stream,
+            connection,
+            buffer,
+            first: None,
+            refused_by: None,
+        }
     }
 
     async fn handshake(&mut self) -> Result<(), Failure> {
@@ -145,9 +173,14 @@ impl<'a> Wire<'a> {
         while self.connection.is_handshaking() {
             let ended = self.read().await;
             // What is left to say is an alert or the next flight; either way it is sent.
-            self.flush().await.or_else(|failed| if ended.is_err() { Ok(()) } else { Err(failed) })?;
+            self.flush()
+                .await
+                .or_else(|failed| if ended.is_err() { Ok(()) } else { Err(failed) })?;
             if !ended? {
-                return Err(failure(Reason::Closed, "the peer closed during the handshake"));
+                return Err(failure(
+                    Reason::Closed,
+                    "the peer closed during the handshake",
+                ));
             }
         }
         Ok(())
@@ -175,12 +208,18 @@ impl<'a> Wire<'a> {
     /// Reads once; `false` at the end of the stream.
     async fn read(&mut self) -> Result<bool, Failure> {
         self.buffer.clear();
-        let read = self.stream.read_buf(&mut self.buffer).await.map_err(|error| from_io(&error))?;
+        let read = self
+            .stream
+            .read_buf(&mut self.buffer)
+            .await
+            .map_err(|error| from_io(&error))?;
         self.first = self.first.or_else(|| self.buffer.first().copied());
         let buffer = std::mem::take(&mut self.buffer);
         let mut rest = buffer.as_slice();
         while !rest.is_empty() {
-            self.connection.read_tls(&mut rest).map_err(|error| from_io(&error))?;
+            self.connection
+                .read_tls(&mut rest)
+                .map_err(|error| from_io(&error))?;
             self.process()?;
         }
         self.buffer = buffer;
@@ -210,12 +249,17 @@ impl<'a> Wire<'a> {
     async fn flush(&mut self) -> Result<(), Failure> {
         let mut flight = Vec::new();
         while self.connection.wants_write() {
-            self.connection.write_tls(&mut flight).map_err(|error| from_io(&error))?;
+            self.connection
+                .write_tls(&mut flight)
+                .map_err(|error| from_io(&error))?;
         }
         if flight.is_empty() {
             return Ok(());
         }
-        self.stream.write_all(&flight).await.map_err(|error| from_io(&error))
+        self.stream
+            .write_all(&flight)
+            .await
+            .map_err(|error| from_io(&error))
     }
 }
 
@@ -261,7 +305,10 @@ impl ServerCertVerifier for Recorder {
         _: PkiTime,
     ) -> Result<ServerCertVerified, TlsError> {
         self.chain.get_or_init(|| {
-            std::iter::once(leaf).chain(rest).map(|certificate| certificate.to_vec()).collect()
+            std::iter::once(leaf)
+                .chain(rest)
+                .map(|certificate| certificate.to_vec())
+                .collect()
         });
         Ok(ServerCertVerified::assertion())
     }
@@ -272,7 +319,12 @@ impl ServerCertVerifier for Recorder {
         leaf: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.record_proof(&verify_tls12_signature(message, leaf, signed, &self.algorithms));
+        self.record_proof(&verify_tls12_signature(
+            message,
+            leaf,
+            signed,
+            &self.algorithms,
+        ));
         Ok(HandshakeSignatureValid::assertion())
     }
 
@@ -282,7 +334,12 @@ impl ServerCertVerifier for Recorder {
         leaf: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.record_proof(&verify_tls13_signature(message, leaf, signed, &self.algorithms));
+        self.record_proof(&verify_tls13_signature(
+            message,
+            leaf,
+            signed,
+            &self.algorithms,
+        ));
         Ok(HandshakeSignatureValid::assertion())
     }
 

@@ -264,3 +264,146 @@ const SIGNATURE_ALGORITHMS: &[u16] = &[
     0x0301, 0x0302, 0x0303, // RSA, DSA, ECDSA with SHA-224
     0x0201, 0x0202, 0x0203, 0x0101, // the same with SHA-1, RSA with MD5
 ];
+
+#[cfg(test)]
+mod tests {
+    use rustls::server::Acceptor;
+
+    use super::*;
+
+    const NAME: Option<&str> = Some("shop.example.com");
+
+    fn hello(version: TlsVersion, server_name: Option<&str>) -> Vec<u8> {
+        client_hello(version, server_name, [7; 32])
+    }
+
+    fn contains(bytes: &[u8], part: &[u8]) -> bool {
+        bytes.windows(part.len()).any(|window| window == part)
+    }
+
+    /// Where the extensions begin: after the headers, version, random, session, suites and
+    /// compression methods.
+    fn extensions_of(bytes: &[u8]) -> &[u8] {
+        let suites = usize::from(u16::from_be_bytes([bytes[44], bytes[45]]));
+        &bytes[46 + suites + 2..]
+    }
+
+    #[test]
+    fn every_length_in_the_record_fits() {
+        for version in TlsVersion::ALL {
+            let bytes = hello(version, NAME);
+            let length = |at: usize| usize::from(u16::from_be_bytes([bytes[at], bytes[at + 1]]));
+            assert_eq!(length(3), bytes.len() - 5, "{version:?}: record");
+            assert_eq!(length(7), bytes.len() - 9, "{version:?}: message");
+            let extensions = extensions_of(&bytes);
+            if let Some(size) = extensions.first_chunk() {
+                let size = usize::from(u16::from_be_bytes(*size));
+                assert_eq!(size, extensions.len() - 2, "{version:?}: extensions");
+            }
+        }
+    }
+
+    #[test]
+    fn the_version_stands_where_each_version_has_it() {
+        let versions = |version| {
+            let bytes = hello(version, None);
+            (bytes[1..3].to_vec(), bytes[9..11].to_vec())
+        };
+        assert_eq!(versions(TlsVersion::Ssl30), (vec![3, 0], vec![3, 0]));
+        assert_eq!(versions(TlsVersion::Tls10), (vec![3, 1], vec![3, 1]));
+        assert_eq!(versions(TlsVersion::Tls11), (vec![3, 1], vec![3, 2]));
+        assert_eq!(versions(TlsVersion::Tls12), (vec![3, 1], vec![3, 3]));
+        assert_eq!(versions(TlsVersion::Tls13), (vec![3, 1], vec![3, 3]));
+    }
+
+    #[test]
+    fn only_tls_1_3_says_so_and_brings_an_empty_key_share() {
+        let supported_versions = [0, 43, 0, 3, 2, 3, 4];
+        let key_share = [0, 51, 0, 2, 0, 0];
+        for version in TlsVersion::ALL {
+            let bytes = hello(version, NAME);
+            let is_1_3 = version == TlsVersion::Tls13;
+            assert_eq!(contains(&bytes, &supported_versions), is_1_3, "{version:?}");
+            assert_eq!(contains(&bytes, &key_share), is_1_3, "{version:?}");
+        }
+    }
+
+    #[test]
+    fn ssl_3_0_carries_no_extension_and_so_no_name() {
+        let bytes = hello(TlsVersion::Ssl30, NAME);
+        assert!(extensions_of(&bytes).is_empty());
+        assert!(!contains(&bytes, b"shop.example.com"));
+    }
+
+    #[test]
+    fn a_real_server_reads_name_and_suites_from_it() {
+        for version in [TlsVersion::Tls12, TlsVersion::Tls13] {
+            let bytes = hello(version, NAME);
+            let mut acceptor = Acceptor::default();
+            acceptor.read_tls(&mut &bytes[..]).unwrap();
+            let accepted = acceptor
+                .accept()
+                .map_err(|(error, _)| error)
+                .unwrap()
+                .unwrap();
+            let read = accepted.client_hello();
+            assert_eq!(read.server_name(), NAME);
+            let has_1_3 = read
+                .cipher_suites()
+                .contains(&Suite::TLS13_AES_128_GCM_SHA256);
+            assert_eq!(has_1_3, version == TlsVersion::Tls13);
+        }
+    }
+
+    #[test]
+    fn without_a_name_none_is_sent() {
+        for version in TlsVersion::ALL {
+            let shorter = hello(version, None);
+            assert!(!contains(&shorter, b"shop"));
+        }
+        assert!(contains(
+            &hello(TlsVersion::Tls10, NAME),
+            b"\0\x10shop.example.com"
+        ));
+    }
+
+    #[test]
+    fn no_length_of_name_makes_a_hello_that_servers_hang_on() {
+        for version in TlsVersion::ALL {
+            for length in 0..=256 {
+                let name = "n".repeat(length);
+                let bytes = hello(version, Some(&name));
+                let message = bytes.len() - 5;
+                assert!(
+                    !(256..512).contains(&message),
+                    "{version:?} {length}: {message}"
+                );
+                assert!(message < 1024);
+            }
+        }
+    }
+
+    #[test]
+    fn every_suite_is_offered_once_and_none_is_anonymous() {
+        let mut offered = [TLS13_SUITES, TLS12_SUITES, OLD_SUITES, SIGNALS].concat();
+        let count = offered.len();
+        assert!(
+            offered
+                .iter()
+                .all(|suite| !suite.as_str().unwrap().contains("anon"))
+        );
+        offered.sort_by_key(|suite| u16::from(*suite));
+        offered.dedup();
+        assert_eq!(offered.len(), count);
+        // Some old servers read no more than 128.
+        assert!(TLS12_SUITES.len() + OLD_SUITES.len() + SIGNALS.len() <= 128);
+    }
+
+    #[test]
+    fn every_group_offered_has_a_name() {
+        for group in OLD_GROUPS.iter().chain(TLS13_GROUPS) {
+            let name = crate::probe::names::group_name(*group);
+            assert!(!name.starts_with("0x"), "{name}");
+        }
+    }
+}

@@ -106,3 +106,113 @@ impl Flight {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+    use crate::model::Reason;
+    use crate::probe::testdata::{SSL30, TLS10, TLS12, TLS13};
+
+    async fn shown(version: TlsVersion, bytes: &[u8]) -> Result<LegacyFacts, Failure> {
+        let (mut client, mut server) = tokio::io::duplex(bytes.len() + 1024);
+        server.write_all(bytes).await.unwrap();
+        server.shutdown().await.unwrap();
+        legacy_handshake(&mut client, version, Some("peer.test")).await
+    }
+
+    async fn reason(version: TlsVersion, bytes: &[u8]) -> (Reason, String) {
+        let failure = shown(version, bytes).await.unwrap_err();
+        (failure.reason, failure.detail.into())
+    }
+
+    #[tokio::test]
+    async fn a_tls_1_2_server_shows_chain_group_and_request() {
+        let facts = shown(TlsVersion::Tls12, TLS12).await.unwrap();
+        assert_eq!(facts.version, TlsVersion::Tls12);
+        assert_eq!((facts.cipher, facts.group), (0xc02b, Some(29)));
+        assert_eq!(facts.certificates.len(), 2);
+        assert_eq!(facts.client_auth, ClientAuth::Requested);
+    }
+
+    #[tokio::test]
+    async fn an_older_server_shows_its_certificate_under_the_version_it_chose() {
+        let facts = shown(TlsVersion::Tls11, TLS10).await.unwrap();
+        assert_eq!(facts.version, TlsVersion::Tls10);
+        assert_eq!((facts.cipher, facts.group), (0x002f, None));
+        let facts = shown(TlsVersion::Tls11, SSL30).await.unwrap();
+        assert_eq!(facts.version, TlsVersion::Ssl30);
+        assert_eq!(facts.certificates.len(), 1);
+        assert_eq!(facts.client_auth, ClientAuth::NotRequested);
+    }
+
+    #[tokio::test]
+    async fn a_flight_that_breaks_off_anywhere_shows_nothing() {
+        for length in 0..TLS10.len() {
+            let (reason, _) = reason(TlsVersion::Tls11, &TLS10[..length]).await;
+            assert_eq!(reason, Reason::Closed, "{length}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_names_its_alert() {
+        let (reason, detail) = reason(TlsVersion::Tls11, &[21, 3, 2, 0, 2, 2, 70]).await;
+        assert_eq!(reason, Reason::Alert);
+        assert!(detail.ends_with("protocol_version (70)"), "{detail}");
+    }
+
+    #[tokio::test]
+    async fn another_protocol_shows_how_it_begins() {
+        let (reason, detail) = reason(TlsVersion::Tls11, b"SSH-2.0-OpenSSH_9.2\r\n").await;
+        assert_eq!(reason, Reason::NotTls);
+        assert!(detail.contains("SSH-2.0-OpenSSH_9.2"), "{detail}");
+    }
+
+    #[tokio::test]
+    async fn a_version_that_was_not_offered_is_against_the_rules() {
+        assert_eq!(reason(TlsVersion::Tls10, TLS12).await.0, Reason::Protocol);
+        assert_eq!(reason(TlsVersion::Tls12, TLS13).await.0, Reason::Protocol);
+    }
+
+    #[tokio::test]
+    async fn messages_out_of_order_and_missing_certificates_are_against_the_rules() {
+        let record = |content: &[u8]| [&[22, 3, 3, 0, 4], content].concat();
+        let done = record(&[14, 0, 0, 0]);
+        // The ServerHello of the capture, alone in the first record.
+        let hello = &TLS12[..5 + usize::from(TLS12[4])];
+        for (bytes, what) in [
+            (done.clone(), "no ServerHello first"),
+            ([hello, hello].concat(), "a second ServerHello"),
+            ([hello, &done].concat(), "no certificate"),
+            (
+                [hello, &record(&[20, 0, 0, 0])].concat(),
+                "an unexpected message",
+            ),
+        ] {
+            let (reason, detail) = reason(TlsVersion::Tls12, &bytes).await;
+            assert_eq!(reason, Reason::Protocol);
+            assert_eq!(detail, format!("the server sent {what}"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_chain_of_three_hundred_kilobytes_is_read_and_an_endless_one_is_not() {
+        let hello = &TLS12[..5 + usize::from(TLS12[4])];
+        let flight = |size: usize| {
+            let block = |content: Vec<u8>| [&content.len().to_be_bytes()[5..], &content].concat();
+            let chain = block(block(vec![48; size]));
+            let message = [vec![11], block(chain), vec![14, 0, 0, 0]].concat();
+            let records = message.chunks(1 << 14).flat_map(|part| {
+                let length = u16::try_from(part.len()).unwrap().to_be_bytes();
+                [&[22, 3, 3], &length[..], part].concat()
+            });
+            hello.iter().copied().chain(records).collect::<Vec<u8>>()
+        };
+        let facts = shown(TlsVersion::Tls12, &flight(300_000)).await.unwrap();
+        assert_eq!(facts.certificates, [vec![48; 300_000]]);
+        let (reason, detail) = reason(TlsVersion::Tls12, &flight(FLIGHT_MAX_BYTES)).await;
+        assert_eq!(reason, Reason::Protocol);
+        assert!(detail.contains("more than 1048576 bytes"), "{detail}");
+    }
+}

@@ -19,6 +19,8 @@ pub mod legacy;
 pub mod names;
 mod records;
 pub mod version;
+#[cfg(test)]
+mod testdata;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -78,7 +80,12 @@ impl Prober {
         let mut stream = match connect(ip, door.port, deadline).await {
             Ok(stream) => stream,
             Err(failed) => {
-                return TlsAttempt { ip, outcome: Err(failed), connect: None, handshake: None };
+                return TlsAttempt {
+                    ip,
+                    outcome: Err(failed),
+                    connect: None,
+                    handshake: None,
+                };
             }
         };
         let connected = Instant::now();
@@ -130,12 +137,7 @@ impl Prober {
         None
     }
 
-    async fn versions(
-        &self,
-        door: &TlsDoor,
-        ip: IpAddr,
-        handshake: TlsVersion,
-    ) -> VersionSupport {
+    async fn versions(&self, door: &TlsDoor, ip: IpAddr, handshake: TlsVersion) -> VersionSupport {
         let each = self.timeout * DEEP_TIMEOUTS / 5;
         let deadline = Instant::now() + self.timeout * DEEP_TIMEOUTS;
         let mut answers = [HelloAnswer::Missing; 5];
@@ -144,7 +146,11 @@ impl Prober {
                 let mut stream = connect(ip, door.port, deadline).await.ok()?;
                 Some(ask(&mut stream, version, door.server_name.as_deref()).await)
             };
-            *answer = timeout(each, asked).await.ok().flatten().unwrap_or(HelloAnswer::Missing);
+            *answer = timeout(each, asked)
+                .await
+                .ok()
+                .flatten()
+                .unwrap_or(HelloAnswer::Missing);
         }
         settle(&answers, Some(handshake))
     }
@@ -164,27 +170,46 @@ impl Probe for Prober {
     async fn tls(&self, door: &TlsDoor) -> TlsReport {
         let started = Instant::now();
         let deadline = started + self.timeout;
-        let found = self.dialer.addresses(&door.address, door.guarded, deadline).await;
+        let found = self
+            .dialer
+            .addresses(&door.address, door.guarded, deadline)
+            .await;
         let resolve = matches!(door.address, Address::Name(_)).then(|| started.elapsed());
         let attempts = match found {
-            Ok(ips) => Ok(join_all(ips.into_iter().map(|ip| self.attempt(door, ip, deadline))).await),
+            Ok(ips) => {
+                Ok(join_all(ips.into_iter().map(|ip| self.attempt(door, ip, deadline))).await)
+            }
             Err(failed) => Err(failed),
         };
-        TlsReport { at: clock::now(), resolve, attempts }
+        TlsReport {
+            at: clock::now(),
+            resolve,
+            attempts,
+        }
     }
 
     async fn deep(&self, door: &TlsDoor, known: &[(IpAddr, TlsVersion)]) -> DeepReport {
         let started = Instant::now();
-        let versions = join_all(known.iter().map(async |(ip, handshake)| {
-            (*ip, self.versions(door, *ip, *handshake).await)
-        }))
+        let versions = join_all(
+            known
+                .iter()
+                .map(async |(ip, handshake)| (*ip, self.versions(door, *ip, *handshake).await)),
+        )
         .await;
-        DeepReport { at: clock::now(), took: started.elapsed(), versions }
+        DeepReport {
+            at: clock::now(),
+            took: started.elapsed(),
+            versions,
+        }
     }
 
     async fn plain(&self, door: &PlainDoor) -> PlainReport {
         let deadline = Instant::now() + self.timeout;
-        let answers = match self.dialer.addresses(&door.address, door.guarded, deadline).await {
+        let answers = match self
+            .dialer
+            .addresses(&door.address, door.guarded, deadline)
+            .await
+        {
             Ok(ips) => Ok(join_all(ips.into_iter().map(async |ip| {
                 let late = crate::model::PlainAnswer::Silent;
                 let answer = timeout_at(deadline, plaintext::ask(door, ip, deadline)).await;
@@ -193,6 +218,9 @@ impl Probe for Prober {
             .await),
             Err(failed) => Err(failed),
         };
-        PlainReport { at: clock::now(), answers }
+        PlainReport {
+            at: clock::now(),
+            answers,
+        }
     }
 }

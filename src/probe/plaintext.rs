@@ -49,11 +49,23 @@ pub(super) async fn ask(door: &PlainDoor, ip: IpAddr, deadline: Instant) -> Plai
 }
 
 fn request(door: &PlainDoor) -> Vec<u8> {
-    let host = if door.host.is_empty() { door.address.to_string() } else { door.host.to_string() };
-    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    let host = if door.host.is_empty() {
+        door.address.to_string()
+    } else {
+        door.host.to_string()
+    };
+    let host = if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host
+    };
     // RFC 9110 section 7.2 wants the port where it is not the scheme's own; 443 is left out too,
     // because a client that took it for an https port would not name it.
-    let port = if matches!(door.port, 80 | 443) { String::new() } else { format!(":{}", door.port) };
+    let port = if matches!(door.port, 80 | 443) {
+        String::new()
+    } else {
+        format!(":{}", door.port)
+    };
     format!(
         "GET / HTTP/1.1\r\nHost: {host}{port}\r\nUser-Agent: {}/{}\r\nAccept: */*\r\nConnection: close\r\n\r\n",
         env!("CARGO_PKG_NAME"),
@@ -71,11 +83,9 @@ async fn converse(ip: IpAddr, port: u16, request: &[u8], deadline: Instant) -> P
         return from_end(&from_io(&error));
     }
     let mut seen = Vec::with_capacity(1024);
-    let ended = read_answer(&mut stream, &mut seen, deadline).await;
-    match ended {
-        Ok(()) => classify(&seen),
+    match read_answer(&mut stream, &mut seen, deadline).await {
         Err(failed) if seen.is_empty() => from_end(&failed),
-        Err(_) => classify(&seen),
+        Ok(()) | Err(_) => classify(&seen),
     }
 }
 
@@ -104,17 +114,29 @@ async fn read_answer(
     while seen.len() < READ_LIMIT {
         let space = READ_LIMIT - seen.len();
         let read = super::failure::within(deadline, "waiting for an answer", async {
-            (&mut *stream).take(space as u64).read_buf(seen).await.map_err(|e| from_io(&e))
+            (&mut *stream)
+                .take(space as u64)
+                .read_buf(seen)
+                .await
+                .map_err(|e| from_io(&e))
         });
         if read.await? == 0 {
             return Ok(());
         }
         match classify(seen) {
-            PlainAnswer::Http { status: 400, names_https_port: false, .. } if !waits_for_body => {
+            PlainAnswer::Http {
+                status: 400,
+                names_https_port: false,
+                ..
+            } if !waits_for_body => {
                 waits_for_body = true;
                 deadline = deadline.min(Instant::now() + BODY_PATIENCE);
             }
-            PlainAnswer::Http { status: 400, names_https_port: false, .. } => {}
+            PlainAnswer::Http {
+                status: 400,
+                names_https_port: false,
+                ..
+            } => {}
             PlainAnswer::NotHttp if seen.len() < 16 => {}
             _ if !has_all_headers(seen) && seen.starts_with(b"HTTP/") => {}
             _ => return Ok(()),
@@ -141,7 +163,7 @@ fn classify(seen: &[u8]) -> PlainAnswer {
     let mut headers = [httparse::EMPTY_HEADER; HEADER_LIMIT];
     let mut response = httparse::Response::new(&mut headers);
     // Too many headers, or a malformed one, after a status line: the status still holds.
-    let _ = response.parse(seen).is_ok();
+    let _is_whole = response.parse(seen);
     let Some(status) = response.code.or_else(|| status_line(seen)) else {
         return PlainAnswer::NotHttp;
     };
@@ -151,15 +173,22 @@ fn classify(seen: &[u8]) -> PlainAnswer {
         .find(|header| header.name.eq_ignore_ascii_case("location"))
         .map(|header| clean(&String::from_utf8_lossy(header.value)).into());
     let text = String::from_utf8_lossy(seen);
-    let names_https_port = status == 400 && HTTPS_PORT_BODIES.iter().any(|body| text.contains(body));
-    PlainAnswer::Http { status, location, names_https_port }
+    let names_https_port =
+        status == 400 && HTTPS_PORT_BODIES.iter().any(|body| text.contains(body));
+    PlainAnswer::Http {
+        status,
+        location,
+        names_https_port,
+    }
 }
 
 /// The status of `HTTP/1.x NNN`, where the rest cannot be read.
 fn status_line(seen: &[u8]) -> Option<u16> {
     let line = std::str::from_utf8(seen.get(..12)?).ok()?;
     let (version, status) = line.split_once(' ')?;
-    version.starts_with("HTTP/1.").then(|| status.parse().ok())?
+    version
+        .starts_with("HTTP/1.")
+        .then(|| status.parse().ok())?
 }
 
 #[cfg(test)]
@@ -170,7 +199,11 @@ mod tests {
     use crate::model::Address;
 
     fn http(status: u16, location: Option<&str>, names_https_port: bool) -> PlainAnswer {
-        PlainAnswer::Http { status, location: location.map(Into::into), names_https_port }
+        PlainAnswer::Http {
+            status,
+            location: location.map(Into::into),
+            names_https_port,
+        }
     }
 
     #[test]
@@ -194,7 +227,12 @@ mod tests {
             (b"HTTP/1.1 503 \r\nbroken header\r\n\r\n", http(503, None, false)),
         ];
         for (bytes, answer) in table {
-            assert_eq!(classify(bytes), answer, "{:?}", String::from_utf8_lossy(bytes));
+            assert_eq!(
+                classify(bytes),
+                answer,
+                "{:?}",
+                String::from_utf8_lossy(bytes)
+            );
         }
     }
 
@@ -239,7 +277,11 @@ mod tests {
 
     /// Accepts twice and does the same to each connection.
     async fn peer(act: fn(std::net::TcpStream)) -> u16 {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap().into_std().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .unwrap()
+            .into_std()
+            .unwrap();
         listener.set_nonblocking(false).unwrap();
         let port = listener.local_addr().unwrap().port();
         std::thread::spawn(move || {
@@ -257,14 +299,19 @@ mod tests {
             host: "a.example".into(),
             guarded: false,
         };
-        ask(&door, [127, 0, 0, 1].into(), Instant::now() + Duration::from_millis(300)).await
+        ask(
+            &door,
+            [127, 0, 0, 1].into(),
+            Instant::now() + Duration::from_millis(300),
+        )
+        .await
     }
 
     #[tokio::test]
     async fn silence_a_hang_up_and_endless_bytes_are_told_apart() {
         use std::io::{Read, Write};
         let silent = peer(|mut stream| {
-            let _ = stream.read_to_end(&mut Vec::new());
+            drop(stream.read_to_end(&mut Vec::new()));
         });
         assert_eq!(answer(silent.await).await, PlainAnswer::Silent);
         let hangs_up = peer(drop);

@@ -114,9 +114,10 @@ impl Records {
         if self.is_tls {
             return Ended::Malformed("bytes that are no TLS record");
         }
-        // 32 bytes show which protocol it is: a status line, a banner.
-        let start: Vec<u8> = self.raw.iter().copied().take(32).collect();
-        Ended::NotTls(clean(&String::from_utf8_lossy(&start)).into())
+        // The first line shows which protocol it is, by 32 bytes of a status line or a banner.
+        let line = self.raw.iter().copied().take(32);
+        let line: Vec<u8> = line.take_while(|byte| !b"\r\n".contains(byte)).collect();
+        Ended::NotTls(clean(&String::from_utf8_lossy(&line)).into())
     }
 
     /// One type byte and three of length (RFC 8446 section 4), then the body.

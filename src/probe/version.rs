@@ -107,3 +107,144 @@ fn is_refusal(answer: HelloAnswer) -> bool {
         HelloAnswer::Accepted | HelloAnswer::Unclear | HelloAnswer::Missing => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use HelloAnswer::{Alert, Closed, Missing, Older, Unclear};
+    use TlsVersion::{Ssl30, Tls10, Tls11, Tls12, Tls13};
+    use VersionAnswer::{Accepted, Refused, Unknown};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::probe::testdata::{TLS10, TLS12, TLS13};
+
+    const YES: HelloAnswer = HelloAnswer::Accepted;
+
+    /// The answer to one version of a server that sends `bytes` and closes.
+    async fn answer(version: TlsVersion, bytes: &[u8]) -> HelloAnswer {
+        let (mut client, mut server) = tokio::io::duplex(1 << 16);
+        server.write_all(bytes).await.unwrap();
+        server.shutdown().await.unwrap();
+        ask(&mut client, version, None).await
+    }
+
+    #[tokio::test]
+    async fn a_version_is_accepted_only_where_it_is_the_one_asked_for() {
+        assert_eq!(answer(Tls13, TLS13).await, YES);
+        assert_eq!(answer(Tls12, TLS12).await, YES);
+        assert_eq!(answer(Tls10, TLS10).await, YES);
+        assert_eq!(answer(Tls11, TLS10).await, Older(Tls10));
+        assert_eq!(answer(Ssl30, TLS10).await, Unclear, "a newer one");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_server_hello_is_told_apart() {
+        assert_eq!(answer(Tls12, &[21, 3, 1, 0, 2, 2, 70]).await, Alert(70));
+        assert_eq!(answer(Tls12, &[21, 3, 1, 0, 2, 1, 0]).await, Closed);
+        assert_eq!(answer(Tls12, b"").await, Closed);
+        assert_eq!(answer(Tls12, b"HTTP/1.1 400 Bad Request").await, Unclear);
+        let done_first = [22, 3, 3, 0, 4, 14, 0, 0, 0];
+        assert_eq!(answer(Tls12, &done_first).await, Unclear);
+    }
+
+    #[tokio::test]
+    async fn a_warning_about_the_name_is_read_past() {
+        let bytes = [&[21, 3, 3, 0, 2, 1, 112], TLS12].concat();
+        assert_eq!(answer(Tls12, &bytes).await, YES);
+    }
+
+    #[tokio::test]
+    async fn a_server_is_told_that_nothing_is_wrong_and_that_this_was_all() {
+        let (mut client, mut server) = tokio::io::duplex(1 << 16);
+        server.write_all(TLS12).await.unwrap();
+        let (answer, ()) = tokio::join!(ask(&mut client, Tls12, None), async {
+            let mut hello = [0; 5 + 512];
+            server.read_exact(&mut hello).await.unwrap();
+            let mut farewell = [0; 14];
+            server.read_exact(&mut farewell).await.unwrap();
+            assert_eq!(
+                farewell,
+                *b"\x15\x03\x03\0\x02\x01\x5a\x15\x03\x03\0\x02\x01\0"
+            );
+            server.shutdown().await.unwrap();
+        });
+        assert_eq!(answer, YES);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_never_closes_costs_a_quarter_of_a_second() {
+        let (mut client, mut server) = tokio::io::duplex(1 << 16);
+        server.write_all(TLS12).await.unwrap();
+        let start = tokio::time::Instant::now();
+        assert_eq!(ask(&mut client, Tls12, None).await, YES);
+        assert_eq!(start.elapsed().as_millis(), 250);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_never_stops_talking_costs_no_more() {
+        let (mut client, mut server) = tokio::io::duplex(1 << 16);
+        server.write_all(TLS12).await.unwrap();
+        let babble = async { while server.write_all(&[22; 4096]).await.is_ok() {} };
+        tokio::select! {
+            answer = ask(&mut client, Tls12, None) => assert_eq!(answer, YES),
+            () = babble => panic!("the connection is still open"),
+        }
+    }
+
+    #[test]
+    fn what_is_not_accepted_by_a_server_that_accepts_another_is_refused() {
+        let answers = [Alert(40), Older(Ssl30), Closed, YES, Alert(80)];
+        let expected = VersionSupport([Refused, Refused, Refused, Accepted, Refused]);
+        assert_eq!(settle(&answers, None), expected);
+    }
+
+    #[test]
+    fn an_older_version_in_answer_shows_that_the_server_speaks_tls() {
+        let answers = [Missing, Missing, Older(Tls10), Alert(70), Alert(70)];
+        let expected = VersionSupport([Unknown, Unknown, Refused, Refused, Refused]);
+        assert_eq!(settle(&answers, None), expected);
+    }
+
+    #[test]
+    fn only_alerts_about_the_version_or_its_suites_refuse_it() {
+        for description in 0..=255 {
+            let settled = settle(&[Alert(description), YES, YES, YES, YES], None).0[0];
+            let refuses = [40, 47, 70, 71, 80].contains(&description);
+            assert_eq!(settled == Refused, refuses, "{description}");
+            assert_eq!(settled == Unknown, !refuses, "{description}");
+        }
+    }
+
+    #[test]
+    fn silence_and_nonsense_say_nothing() {
+        let answers = [Missing, Unclear, Alert(112), Alert(109), YES];
+        let expected = VersionSupport([Unknown, Unknown, Unknown, Unknown, Accepted]);
+        assert_eq!(settle(&answers, Some(Tls13)), expected);
+    }
+
+    #[test]
+    fn refusals_from_a_server_that_takes_nothing_say_nothing() {
+        let answers = [Closed, Alert(70), Alert(40), Alert(80), Closed];
+        assert_eq!(settle(&answers, None), VersionSupport([Unknown; 5]));
+    }
+
+    #[test]
+    fn a_full_handshake_vouches_for_refusals_and_for_its_own_version() {
+        let answers = [Alert(70), Alert(70), Alert(70), Alert(70), Missing];
+        let expected = VersionSupport([Refused, Refused, Refused, Refused, Accepted]);
+        assert_eq!(settle(&answers, Some(Tls13)), expected);
+    }
+
+    #[test]
+    fn refusals_that_contradict_the_handshake_are_not_believed() {
+        let expected = VersionSupport([Unknown, Unknown, Unknown, Unknown, Accepted]);
+        assert_eq!(settle(&[Closed; 5], Some(Tls13)), expected);
+    }
+
+    #[test]
+    fn a_refusal_is_believed_over_a_handshake_where_another_hello_was_taken() {
+        let answers = [Alert(70), Alert(70), Alert(70), YES, Alert(70)];
+        let expected = VersionSupport([Refused, Refused, Refused, Accepted, Refused]);
+        assert_eq!(settle(&answers, Some(Tls13)), expected);
+    }
+}

@@ -46,7 +46,11 @@ impl Gate {
             return Err(None);
         }
         self.refill(now);
-        if self.tokens > 0.0 { Ok(()) } else { Err(Some(self.holds_at(0.0, now))) }
+        if self.tokens > 0.0 {
+            Ok(())
+        } else {
+            Err(Some(self.holds_at(0.0, now)))
+        }
     }
 
     fn refill(&mut self, now: Instant) {
@@ -71,7 +75,13 @@ impl Gate {
             || !self.in_round.all(|in_round| !in_round);
         let full = f64::from(self.limits.connections_per_second);
         let is_full = self.tokens >= full;
-        (!used).then(|| if is_full { now } else { self.holds_at(full, now) })
+        (!used).then(|| {
+            if is_full {
+                now
+            } else {
+                self.holds_at(full, now)
+            }
+        })
     }
 }
 
@@ -79,7 +89,7 @@ impl Gate {
 #[derive(Debug)]
 pub(super) struct Gates {
     limits: PerAddress,
-    gates: HashMap<Address, Gate>,
+    by_address: HashMap<Address, Gate>,
     rounds: Lanes<VecDeque<Address>>,
 }
 
@@ -96,13 +106,20 @@ pub(super) enum Turn {
 
 impl Gates {
     pub(super) fn new(limits: PerAddress) -> Self {
-        Self { limits, gates: HashMap::new(), rounds: Lanes::default() }
+        Self {
+            limits,
+            by_address: HashMap::new(),
+            rounds: Lanes::default(),
+        }
     }
 
     /// Lets a door wait in a lane before its address.
     pub(super) fn wait(&mut self, id: DoorId, address: &Address, lane: Lane, now: Instant) {
         let limits = self.limits;
-        let gate = self.gates.entry(address.clone()).or_insert_with(|| Gate::new(limits, now));
+        let gate = self
+            .by_address
+            .entry(address.clone())
+            .or_insert_with(|| Gate::new(limits, now));
         gate.waiting.of_mut(lane).push_back(id);
         self.rejoin(address);
     }
@@ -110,7 +127,9 @@ impl Gates {
     /// The next door in a lane, by rounds over the addresses.
     pub(super) fn next(&mut self, lane: Lane, now: Instant) -> Turn {
         while let Some(address) = self.rounds.of_mut(lane).pop_front() {
-            let Some(gate) = self.gates.get_mut(&address) else { continue };
+            let Some(gate) = self.by_address.get_mut(&address) else {
+                continue;
+            };
             *gate.in_round.of_mut(lane) = false;
             if gate.waiting.of(lane).is_empty() {
                 if let Some(at) = self.forget(&address, now) {
@@ -134,7 +153,7 @@ impl Gates {
 
     /// A probe with this many connections starts.
     pub(super) fn start(&mut self, address: &Address, connections: u32) {
-        if let Some(gate) = self.gates.get_mut(address) {
+        if let Some(gate) = self.by_address.get_mut(address) {
             gate.in_flight += 1;
             gate.tokens -= f64::from(connections);
         }
@@ -142,7 +161,7 @@ impl Gates {
 
     /// A probe ended; gives when to ask again, where that is needed.
     pub(super) fn finish(&mut self, address: &Address, now: Instant) -> Option<Instant> {
-        if let Some(gate) = self.gates.get_mut(address) {
+        if let Some(gate) = self.by_address.get_mut(address) {
             gate.in_flight = gate.in_flight.saturating_sub(1);
         }
         self.ask_again(address, now)
@@ -156,7 +175,9 @@ impl Gates {
     }
 
     fn rejoin(&mut self, address: &Address) {
-        let Some(gate) = self.gates.get_mut(address) else { return };
+        let Some(gate) = self.by_address.get_mut(address) else {
+            return;
+        };
         for lane in Lane::ALL {
             if !gate.waiting.of(lane).is_empty() && !*gate.in_round.of(lane) {
                 *gate.in_round.of_mut(lane) = true;
@@ -166,11 +187,11 @@ impl Gates {
     }
 
     fn forget(&mut self, address: &Address, now: Instant) -> Option<Instant> {
-        let from = self.gates.get_mut(address)?.idle_from(now)?;
+        let from = self.by_address.get_mut(address)?.idle_from(now)?;
         if from > now {
             return Some(from);
         }
-        self.gates.remove(address);
+        self.by_address.remove(address);
         None
     }
 }
@@ -182,7 +203,13 @@ mod tests {
     const REGULAR: Lane = Lane::Regular;
 
     fn gates(in_flight: usize, connections_per_second: u32) -> (Gates, Instant) {
-        (Gates::new(PerAddress { in_flight, connections_per_second }), Instant::now())
+        (
+            Gates::new(PerAddress {
+                in_flight,
+                connections_per_second,
+            }),
+            Instant::now(),
+        )
     }
 
     fn address(last: u8) -> Address {
@@ -214,9 +241,19 @@ mod tests {
         wait(&mut gates, &[1, 2], 1, now);
         assert_eq!(gates.next(REGULAR, now), Turn::Go(DoorId(1)));
         gates.start(&address(1), 15);
-        let Turn::AskAgain(_, at) = gates.next(REGULAR, now) else { panic!("no tokens left") };
-        assert_eq!((at - now).as_millis(), 501, "a debt of five at ten a second");
-        assert_eq!(gates.next(REGULAR, now), Turn::Nothing, "it takes no part in the rounds");
+        let Turn::AskAgain(_, at) = gates.next(REGULAR, now) else {
+            panic!("no tokens left")
+        };
+        assert_eq!(
+            (at - now).as_millis(),
+            501,
+            "a debt of five at ten a second"
+        );
+        assert_eq!(
+            gates.next(REGULAR, now),
+            Turn::Nothing,
+            "it takes no part in the rounds"
+        );
         gates.ask_again(&address(1), at);
         assert_eq!(gates.next(REGULAR, at), Turn::Go(DoorId(2)));
     }
@@ -240,8 +277,8 @@ mod tests {
         // It still stands in the round that it was put back into, until that is seen to be empty.
         let _ = gates.next(REGULAR, now);
         let at = gates.finish(&address(1), now).expect("it owes connections");
-        assert_eq!(gates.gates.len(), 1);
+        assert_eq!(gates.by_address.len(), 1);
         assert_eq!(gates.ask_again(&address(1), at), None);
-        assert_eq!(gates.gates.len(), 0);
+        assert_eq!(gates.by_address.len(), 0);
     }
 }

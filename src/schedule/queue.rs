@@ -171,19 +171,29 @@ impl Queue {
         self.ids.insert(door.clone(), id);
         self.entries.insert(id, entry);
         self.unsettled += 1;
-        self.ports.entry(port_key(door)).or_default().doors.insert(id);
+        self.ports
+            .entry(port_key(door))
+            .or_default()
+            .doors
+            .insert(id);
         self.make_due(id, Kind::Regular, now);
     }
 
     /// Forgets a door; a probe of it that is under way will be [`Queue::finish`]ed to no effect.
     pub(super) fn remove(&mut self, door: &Door, now: Instant) {
-        let Some(id) = self.ids.remove(door) else { return };
-        let Some(entry) = self.entries.remove(&id) else { return };
+        let Some(id) = self.ids.remove(door) else {
+            return;
+        };
+        let Some(entry) = self.entries.remove(&id) else {
+            return;
+        };
         if !entry.settled {
             self.unsettled -= 1;
         }
         let key = port_key(door);
-        let Some(port) = self.ports.get_mut(&key) else { return };
+        let Some(port) = self.ports.get_mut(&key) else {
+            return;
+        };
         port.doors.remove(&id);
         if port.canary == Some(id) {
             port.canary = port.doors.first().copied();
@@ -191,7 +201,11 @@ impl Queue {
                 self.make_due(heir, Kind::Regular, now);
             }
         }
-        if self.ports.get(&key).is_some_and(|port| port.doors.is_empty()) {
+        if self
+            .ports
+            .get(&key)
+            .is_some_and(|port| port.doors.is_empty())
+        {
             self.ports.remove(&key);
         }
     }
@@ -224,25 +238,39 @@ impl Queue {
 
     /// Records how a probe ended; gives the doors that share the failure without having been
     /// asked, or `None` where the door was removed meanwhile.
-    pub(super) fn finish(&mut self, job: &Job, outcome: Outcome, now: Instant) -> Option<Vec<Door>> {
+    pub(super) fn finish(
+        &mut self,
+        job: &Job,
+        outcome: Outcome,
+        now: Instant,
+    ) -> Option<Vec<Door>> {
         self.in_flight -= 1;
         if job.lane == Lane::Slow {
             self.slow_in_flight -= 1;
         }
         if let Some(at) = self.gates.finish(job.door.address(), now) {
-            self.alarms.push(Reverse((at, Alarm::Gate(job.door.address().clone()))));
+            self.alarms
+                .push(Reverse((at, Alarm::Gate(job.door.address().clone()))));
         }
         let turn = self.turn(job.id, job.kind)?;
         let again = turn == Turn::Running { again: true };
         match job.kind {
             Kind::Deep => {
-                let at = if again { now } else { self.deep_slots.next(&job.door, now) };
+                let at = if again {
+                    now
+                } else {
+                    self.deep_slots.next(&job.door, now)
+                };
                 self.settle(job.id);
                 self.set_timer(job.id, Kind::Deep, at);
                 Some(Vec::new())
             }
             Kind::Regular => {
-                let at = if again { now } else { self.regular_slots.next(&job.door, now) };
+                let at = if again {
+                    now
+                } else {
+                    self.regular_slots.next(&job.door, now)
+                };
                 Some(self.finish_regular(job, outcome, at, now))
             }
         }
@@ -255,9 +283,13 @@ impl Queue {
         next: Instant,
         now: Instant,
     ) -> Vec<Door> {
-        let Some(entry) = self.entries.get_mut(&job.id) else { return Vec::new() };
+        let Some(entry) = self.entries.get_mut(&job.id) else {
+            return Vec::new();
+        };
         let changed = outcome.identity.is_some()
-            && entry.identity.is_some_and(|old| Some(old) != outcome.identity);
+            && entry
+                .identity
+                .is_some_and(|old| Some(old) != outcome.identity);
         entry.slow = outcome.timed_out;
         entry.succeeded = outcome.succeeded;
         entry.identity = outcome.identity.or(entry.identity);
@@ -290,14 +322,20 @@ impl Queue {
         }
         let alone = port.is_none_or(|port| port.doors.len() <= 1);
         let soon = now + CANARY_INTERVAL;
-        let at = if canary.is_some() && !alone { at.min(soon) } else { at };
+        let at = if canary.is_some() && !alone {
+            at.min(soon)
+        } else {
+            at
+        };
         if self.turn(job.id, Kind::Regular) == Some(Turn::Idle) {
             self.set_timer(job.id, Kind::Regular, at);
         }
     }
 
     fn port_is_up(&mut self, door: &Door, now: Instant) {
-        let Some(port) = self.ports.get_mut(&port_key(door)) else { return };
+        let Some(port) = self.ports.get_mut(&port_key(door)) else {
+            return;
+        };
         if port.canary.take().is_none() {
             return;
         }
@@ -311,15 +349,24 @@ impl Queue {
 
     /// Makes the door the port's canary if there is none, and lets the others wait behind it.
     fn port_is_down(&mut self, job: &Job) -> Vec<Door> {
-        let Some(port) = self.ports.get_mut(&port_key(&job.door)) else { return Vec::new() };
+        let Some(port) = self.ports.get_mut(&port_key(&job.door)) else {
+            return Vec::new();
+        };
         let canary = *port.canary.get_or_insert(job.id);
         if canary != job.id {
             return Vec::new();
         }
-        let others: Vec<DoorId> = port.doors.iter().copied().filter(|id| *id != job.id).collect();
+        let others: Vec<DoorId> = port
+            .doors
+            .iter()
+            .copied()
+            .filter(|id| *id != job.id)
+            .collect();
         let mut sharing = Vec::with_capacity(others.len());
         for id in others {
-            let Some(entry) = self.entries.get_mut(&id) else { continue };
+            let Some(entry) = self.entries.get_mut(&id) else {
+                continue;
+            };
             if matches!(entry.regular, Turn::Running { .. }) {
                 continue;
             }
@@ -332,8 +379,14 @@ impl Queue {
     }
 
     fn ring_alarms(&mut self, now: Instant) {
-        while self.alarms.peek().is_some_and(|Reverse((at, _))| *at <= now) {
-            let Some(Reverse((at, alarm))) = self.alarms.pop() else { return };
+        while self
+            .alarms
+            .peek()
+            .is_some_and(|Reverse((at, _))| *at <= now)
+        {
+            let Some(Reverse((at, alarm))) = self.alarms.pop() else {
+                return;
+            };
             match alarm {
                 Alarm::Gate(address) => {
                     if let Some(at) = self.gates.ask_again(&address, now) {
@@ -375,19 +428,38 @@ impl Queue {
 
     /// Starts a turn that waited in this lane, unless it was removed or moved meanwhile.
     fn start(&mut self, id: DoorId, lane: Lane, now: Instant) -> Option<Job> {
-        let kind = if lane == Lane::Deep { Kind::Deep } else { Kind::Regular };
-        let Some(Turn::Waiting(due)) = self.turn(id, kind) else { return None };
+        let kind = if lane == Lane::Deep {
+            Kind::Deep
+        } else {
+            Kind::Regular
+        };
+        let Some(Turn::Waiting(due)) = self.turn(id, kind) else {
+            return None;
+        };
         self.set_turn(id, kind, Turn::Running { again: false });
         let door = self.entries.get(&id)?.door.clone();
-        let connections = if kind == Kind::Deep { DEEP_CONNECTIONS } else { 1 };
+        let connections = if kind == Kind::Deep {
+            DEEP_CONNECTIONS
+        } else {
+            1
+        };
         self.gates.start(door.address(), connections);
         self.in_flight += 1;
         self.slow_in_flight += usize::from(lane == Lane::Slow);
-        Some(Job { id, door, kind, late: now.saturating_duration_since(due), lane })
+        Some(Job {
+            id,
+            door,
+            kind,
+            late: now.saturating_duration_since(due),
+            lane,
+        })
     }
 
     fn make_deep_due(&mut self, id: DoorId, now: Instant) {
-        let is_tls = self.entries.get(&id).is_some_and(|e| matches!(e.door, Door::Tls(_)));
+        let is_tls = self
+            .entries
+            .get(&id)
+            .is_some_and(|e| matches!(e.door, Door::Tls(_)));
         if is_tls && self.entries.get(&id).is_some_and(|e| e.succeeded) {
             self.make_due(id, Kind::Deep, now);
         } else if is_tls && matches!(self.turn(id, Kind::Deep), Some(Turn::Timed(_))) {
@@ -401,7 +473,9 @@ impl Queue {
 
     /// Lets a turn wait at its gate from now on, or run again if it is under way.
     fn make_due(&mut self, id: DoorId, kind: Kind, now: Instant) {
-        let Some(entry) = self.entries.get(&id) else { return };
+        let Some(entry) = self.entries.get(&id) else {
+            return;
+        };
         match entry.turn(kind) {
             Turn::Waiting(_) => {}
             Turn::Running { .. } => self.set_turn(id, kind, Turn::Running { again: true }),
@@ -469,14 +543,29 @@ mod tests {
     use super::*;
     use crate::model::{PlainDoor, TlsDoor};
 
-    const INTERVAL: Duration = Duration::from_secs(300);
-    const DEEP_INTERVAL: Duration = Duration::from_secs(21_600);
-    const SEEN: Outcome =
-        Outcome { connected: true, succeeded: true, timed_out: false, identity: Some(1) };
-    const REFUSED: Outcome =
-        Outcome { connected: false, succeeded: false, timed_out: false, identity: None };
-    const TIMED_OUT: Outcome = Outcome { timed_out: true, ..REFUSED };
-    const HUNG: Outcome = Outcome { connected: true, timed_out: true, ..REFUSED };
+    const INTERVAL: Duration = Duration::from_mins(5);
+    const DEEP_INTERVAL: Duration = Duration::from_hours(6);
+    const SEEN: Outcome = Outcome {
+        connected: true,
+        succeeded: true,
+        timed_out: false,
+        identity: Some(1),
+    };
+    const REFUSED: Outcome = Outcome {
+        connected: false,
+        succeeded: false,
+        timed_out: false,
+        identity: None,
+    };
+    const TIMED_OUT: Outcome = Outcome {
+        timed_out: true,
+        ..REFUSED
+    };
+    const HUNG: Outcome = Outcome {
+        connected: true,
+        timed_out: true,
+        ..REFUSED
+    };
 
     struct Bench {
         queue: Queue,
@@ -486,10 +575,20 @@ mod tests {
     impl Bench {
         fn new(concurrency: usize) -> Self {
             let now = Instant::now();
-            let per_address = PerAddress { in_flight: 8, connections_per_second: 1_000_000 };
-            let limits =
-                Limits { interval: INTERVAL, deep_interval: DEEP_INTERVAL, concurrency, per_address };
-            Self { queue: Queue::new(limits, now, UnixTime::from_secs(1_700_000_000)), now }
+            let per_address = PerAddress {
+                in_flight: 8,
+                connections_per_second: 1_000_000,
+            };
+            let limits = Limits {
+                interval: INTERVAL,
+                deep_interval: DEEP_INTERVAL,
+                concurrency,
+                per_address,
+            };
+            Self {
+                queue: Queue::new(limits, now, UnixTime::from_secs(1_700_000_000)),
+                now,
+            }
         }
 
         fn add(&mut self, doors: &[Door]) {
@@ -550,7 +649,10 @@ mod tests {
         let mut bench = Bench::new(64);
         bench.add(&[tls(1, 1)]);
         assert!(!bench.queue.is_settled());
-        assert_eq!(bench.drain(SEEN), [(tls(1, 1), Kind::Regular), (tls(1, 1), Kind::Deep)]);
+        assert_eq!(
+            bench.drain(SEEN),
+            [(tls(1, 1), Kind::Regular), (tls(1, 1), Kind::Deep)]
+        );
         assert!(bench.queue.is_settled());
     }
 
@@ -587,9 +689,19 @@ mod tests {
         bench.drain(SEEN);
         let job = bench.advance().unwrap();
         bench.finish(&job, SEEN);
-        assert_eq!(bench.drain(SEEN), [], "the same certificate asks for nothing");
+        assert_eq!(
+            bench.drain(SEEN),
+            [],
+            "the same certificate asks for nothing"
+        );
         let job = bench.advance().unwrap();
-        bench.finish(&job, Outcome { identity: Some(2), ..SEEN });
+        bench.finish(
+            &job,
+            Outcome {
+                identity: Some(2),
+                ..SEEN
+            },
+        );
         assert_eq!(bench.drain(SEEN), [(tls(1, 1), Kind::Deep)]);
     }
 
@@ -630,7 +742,11 @@ mod tests {
         let started: Vec<Job> = std::iter::from_fn(|| bench.next()).collect();
         assert_eq!(started.len(), 2);
         bench.add(&[tls(9, 1)]);
-        assert_eq!(bench.next().unwrap().door, tls(9, 1), "others are not held up");
+        assert_eq!(
+            bench.next().unwrap().door,
+            tls(9, 1),
+            "others are not held up"
+        );
         bench.finish(&started[0], HUNG);
         assert!(bench.next().is_some(), "one ends, the next one starts");
     }
@@ -643,7 +759,11 @@ mod tests {
         let jobs: Vec<Job> = std::iter::from_fn(|| bench.next()).collect();
         assert_eq!(jobs.len(), 8, "the address admits no more at once");
         let sharing = bench.finish(&jobs[0], TIMED_OUT).unwrap();
-        assert_eq!(sharing.len(), 5000 - 8, "those under way tell for themselves");
+        assert_eq!(
+            sharing.len(),
+            5000 - 8,
+            "those under way tell for themselves"
+        );
         for job in &jobs[1..] {
             assert_eq!(bench.finish(job, TIMED_OUT), Some(vec![]));
         }
@@ -657,7 +777,10 @@ mod tests {
         let canary = bench.advance().unwrap();
         assert_eq!(bench.finish(&canary, SEEN), Some(vec![]));
         let back = bench.drain(SEEN);
-        let regular = back.iter().filter(|(_, kind)| *kind == Kind::Regular).count();
+        let regular = back
+            .iter()
+            .filter(|(_, kind)| *kind == Kind::Regular)
+            .count();
         assert_eq!(regular, 4999, "all of them are asked as soon as it answers");
     }
 
@@ -690,7 +813,9 @@ mod tests {
         let crowd: Vec<Door> = (0..5000).map(|name| tls(1, name)).collect();
         bench.add(&crowd);
         bench.add(&[tls(2, 1)]);
-        let started: Vec<Door> = std::iter::from_fn(|| bench.next()).map(|job| job.door).collect();
+        let started: Vec<Door> = std::iter::from_fn(|| bench.next())
+            .map(|job| job.door)
+            .collect();
         assert!(started.contains(&tls(2, 1)));
     }
 }

@@ -15,11 +15,10 @@ use super::queue::{Job, Kind, Limits, Outcome, Queue};
 use super::{Event, Probe};
 use crate::clock;
 use crate::config::Config;
-use crate::discover::catalog::{Catalog, Change};
-use crate::discover::{Health, Update};
+use crate::discover::Update;
+use crate::discover::{Catalog, Change};
 use crate::model::{
-    DeepReport, Door, Failure, PlainAnswer, PlainReport, Reason, Row, Target, TlsReport,
-    TlsVersion,
+    DeepReport, Door, Failure, PlainAnswer, PlainReport, Reason, Row, Target, TlsReport, TlsVersion,
 };
 
 /// What the task is given.
@@ -37,7 +36,12 @@ pub struct Schedule {
 
 /// Runs until `stop`, or until nobody listens to the events any more. Probes that are under way
 /// at the end are dropped.
-pub async fn run(schedule: Schedule, config: &Config, probe: Arc<impl Probe>, stop: CancellationToken) {
+pub async fn run(
+    schedule: Schedule,
+    config: &Config,
+    probe: Arc<impl Probe>,
+    stop: CancellationToken,
+) {
     let limits = Limits {
         interval: config.interval,
         deep_interval: config.deep_interval,
@@ -105,10 +109,14 @@ impl<P: Probe> Task<P> {
             let wake = self.queue.wake_at();
             let ended = tokio::select! {
                 () = stop.cancelled() => return,
-                update = updates.recv(), if sources_go_on => match update {
-                    Some((source, update)) => self.update(source, update).await,
-                    None => { sources_go_on = false; Ok(()) }
-                },
+                update = updates.recv(), if sources_go_on => {
+                    if let Some((source, update)) = update {
+                        self.update(source, update).await
+                    } else {
+                        sources_go_on = false;
+                        Ok(())
+                    }
+                }
                 Some(done) = self.running.join_next() => match done {
                     Ok((job, report)) => self.report(job, report).await,
                     // Probes do not panic; if one does, it is lost and the rest goes on.
@@ -127,7 +135,10 @@ impl<P: Probe> Task<P> {
             self.tell(Event::Lateness(job.late)).await?;
             let probe = Arc::clone(&self.probe);
             let known = match job.kind {
-                Kind::Deep => self.doors.get(&job.door).map(|door| door.handshakes.clone()),
+                Kind::Deep => self
+                    .doors
+                    .get(&job.door)
+                    .map(|door| door.handshakes.clone()),
                 Kind::Regular => None,
             };
             self.running.spawn(async move {
@@ -160,7 +171,8 @@ impl<P: Probe> Task<P> {
                 Change::Gone(row) => self.remove_target(row).await?,
             }
         }
-        self.tell(Event::Dropped(source, self.catalog.dropped(source))).await?;
+        self.tell(Event::Dropped(source, self.catalog.dropped(source)))
+            .await?;
         if let Some(health) = health {
             // A listing comes before the word that it is complete.
             self.unheard.remove(source);
@@ -190,7 +202,9 @@ impl<P: Probe> Task<P> {
 
     fn release(&mut self, doors: Option<Vec<Door>>) {
         for door in doors.unwrap_or_default() {
-            let Some(known) = self.doors.get_mut(&door) else { continue };
+            let Some(known) = self.doors.get_mut(&door) else {
+                continue;
+            };
             known.targets -= 1;
             if known.targets == 0 {
                 self.doors.remove(&door);
@@ -233,8 +247,13 @@ async fn sleep_until(wake: Option<Instant>) {
 }
 
 fn doors_of(target: &Target) -> Vec<Door> {
-    let plain = target.plaintext.iter().map(|door| Door::Plain(Arc::clone(door)));
-    std::iter::once(Door::Tls(Arc::clone(&target.tls))).chain(plain).collect()
+    let plain = target
+        .plaintext
+        .iter()
+        .map(|door| Door::Plain(Arc::clone(door)));
+    std::iter::once(Door::Tls(Arc::clone(&target.tls)))
+        .chain(plain)
+        .collect()
 }
 
 fn handshakes(report: &TlsReport) -> Vec<(IpAddr, TlsVersion)> {
@@ -248,9 +267,12 @@ fn handshakes(report: &TlsReport) -> Vec<(IpAddr, TlsVersion)> {
 /// What the queue has to know of a report.
 fn outcome(report: &Report) -> Outcome {
     match report {
-        Report::Deep(_) => {
-            Outcome { connected: true, succeeded: true, timed_out: false, identity: None }
-        }
+        Report::Deep(_) => Outcome {
+            connected: true,
+            succeeded: true,
+            timed_out: false,
+            identity: None,
+        },
         Report::Plain(report) => plain_outcome(report),
         Report::Tls(report) => tls_outcome(report),
     }
@@ -259,14 +281,19 @@ fn outcome(report: &Report) -> Outcome {
 fn tls_outcome(report: &TlsReport) -> Outcome {
     let attempts = report.attempts.as_deref().unwrap_or_default();
     let mut hasher = DefaultHasher::new();
-    let mut seen = attempts.iter().filter_map(|attempt| attempt.outcome.as_ref().ok()).peekable();
+    let mut seen = attempts
+        .iter()
+        .filter_map(|attempt| attempt.outcome.as_ref().ok())
+        .peekable();
     let succeeded = seen.peek().is_some();
     seen.for_each(|handshake| handshake.chain.id.hash(&mut hasher));
     let timed_out = |failed: &Failure| failed.reason == Reason::Timeout;
     Outcome {
         connected: attempts.iter().any(|attempt| attempt.connect.is_some()),
         succeeded,
-        timed_out: attempts.iter().any(|a| a.outcome.as_ref().err().is_some_and(timed_out))
+        timed_out: attempts
+            .iter()
+            .any(|a| a.outcome.as_ref().err().is_some_and(timed_out))
             || report.attempts.as_ref().err().is_some_and(timed_out),
         identity: succeeded.then(|| hasher.finish()),
     }
@@ -275,7 +302,10 @@ fn tls_outcome(report: &TlsReport) -> Outcome {
 fn plain_outcome(report: &PlainReport) -> Outcome {
     let answers = report.answers.as_deref().unwrap_or_default();
     let no_connection = |answer: &PlainAnswer| {
-        matches!(answer, PlainAnswer::Closed | PlainAnswer::Filtered | PlainAnswer::Unknown(_))
+        matches!(
+            answer,
+            PlainAnswer::Closed | PlainAnswer::Filtered | PlainAnswer::Unknown(_)
+        )
     };
     let timed_out =
         |answer: &PlainAnswer| matches!(answer, PlainAnswer::Filtered | PlainAnswer::Silent);

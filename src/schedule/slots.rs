@@ -36,7 +36,11 @@ impl Slots {
         door.hash(&mut hasher);
         let offset = u128::from(hasher.finish()) % interval;
         let into = now.saturating_duration_since(self.anchor).as_millis() % interval;
-        let wait = if offset > into { offset - into } else { interval - into + offset };
+        let wait = if offset > into {
+            offset - into
+        } else {
+            interval - into + offset
+        };
         now + Duration::from_millis(u64::try_from(wait).unwrap_or(u64::MAX))
     }
 }
@@ -48,7 +52,7 @@ mod tests {
     use super::*;
     use crate::model::{Address, TlsDoor};
 
-    const INTERVAL: Duration = Duration::from_secs(300);
+    const INTERVAL: Duration = Duration::from_mins(5);
 
     fn door(n: u16) -> Door {
         Door::Tls(Arc::new(TlsDoor {
@@ -86,6 +90,9 @@ mod tests {
         let early = (0..1000)
             .filter(|n| slots.next(&door(*n), now) <= now + INTERVAL / 2)
             .count();
-        assert!((400..600).contains(&early), "{early} of 1000 in the first half");
+        assert!(
+            (400..600).contains(&early),
+            "{early} of 1000 in the first half"
+        );
     }
 }
