@@ -12,6 +12,8 @@
 pub mod clock;
 pub mod model;
 pub mod config;
+pub mod logging;
+pub mod cli;
 pub mod discover;
 pub mod schedule;
 pub mod probe;

@@ -1,17 +1,130 @@
 //! The configuration: what is written, and the typed values that the stages take.
 //!
 //! Every value has a default, so that no file is needed. Reading is strict: an unknown field is
-//! refused with its path, its line and the nearest known name.
+//! refused with its path, its line and the nearest known name. It goes in three steps:
+//!
+//! ```text
+//! text ──► node ───────► fields ───────────► consistent
+//!          (YAML as a    (one table a        (what no single
+//!           tree with     section: names,     value shows)
+//!           positions)    types, documents)
+//! ```
+//!
+//! The first step stops at the first mistake, because nothing after it could be trusted; the
+//! second and the third report every mistake they find.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+mod error;
+mod node;
+mod suggest;
+mod value;
+mod host;
+mod field;
+mod fields;
+mod trust;
+mod security;
+mod rule;
+mod target;
+mod consistent;
+mod document;
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 use std::time::Duration;
 
-use ipnet::IpNet;
+use crate::model::{Fingerprint, Severity};
 
-use crate::model::{Fingerprint, PlaintextRule, Severity};
+pub use document::document;
+pub use error::{Error, Position, Problem};
+pub use host::host_port;
+pub use rule::{Rule, RuleMatch, rule_for};
+pub use security::Security;
+pub use target::StaticTarget;
+pub use trust::Trust;
+pub use value::is_namespace;
+
+/// The most that a configuration file may have; 10,000 targets come to about 2 MB.
+const MAX_BYTES: u64 = 8 << 20;
+
+/// The names of the discovery sources, as rules refer to them; `static` is this file's `targets`.
+const SOURCES: [&str; 3] = ["api_server", "ingress", "static"];
+
+/// Reads a configuration file.
+///
+/// `families` are the names of the metric families that `metrics.disabled` may list.
+pub fn load(path: &Path, families: &[&str]) -> Result<Config, Error> {
+    let bytes = contents(path).map_err(|source| Error::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let invalid = |problem| Error::Invalid {
+        file: path.to_owned(),
+        problems: vec![problem],
+    };
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(invalid(Problem {
+            at: None,
+            path: String::new(),
+            what: format!(
+                "larger than {} MiB; is this the right file?",
+                MAX_BYTES >> 20
+            ),
+        }));
+    }
+    let text = str::from_utf8(&bytes).map_err(|error| {
+        invalid(Problem {
+            at: Some(Position::of(&bytes, error.valid_up_to())),
+            path: String::new(),
+            what: "not UTF-8; save the file in that encoding".to_owned(),
+        })
+    })?;
+    parse(text, path, families)
+}
+
+/// Reads a configuration that is at hand as `text`.
+///
+/// `origin` is the file it stands for: messages name it, and relative paths start from its
+/// folder. `families` is as for [`load`].
+pub fn parse(text: &str, origin: &Path, families: &[&str]) -> Result<Config, Error> {
+    let reader = field::Reader {
+        folder: origin.parent().unwrap_or_else(|| Path::new("")),
+        families,
+        problems: RefCell::default(),
+    };
+    let mut config = Config::default();
+    match node::Node::parse(text) {
+        Ok(node) => {
+            let root = field::Written::root(&node, &reader);
+            root.section(&mut config);
+            if reader.problems.borrow().is_empty() {
+                consistent::check(&config, &root);
+            }
+        }
+        Err(problem) => reader.problems.borrow_mut().push(problem),
+    }
+    let mut problems = reader.problems.into_inner();
+    if problems.is_empty() {
+        return Ok(config);
+    }
+    problems.sort_by_key(|problem| problem.at);
+    Err(Error::Invalid {
+        file: origin.to_owned(),
+        problems,
+    })
+}
+
+/// The file's bytes, one more than [`MAX_BYTES`] at most.
+fn contents(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,13 +199,6 @@ pub struct Threshold {
     pub cap: Duration,
 }
 
-/// Trust anchors besides the system's.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Trust {
-    /// PEM files whose certificates are trusted for every target with public roots.
-    pub ca_files: Vec<PathBuf>,
-}
-
 /// Which sources are on, by source name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Discovery {
@@ -102,63 +208,11 @@ pub struct Discovery {
     pub ingress: bool,
 }
 
-/// What applies to the targets that match; unset fields leave the default.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Rule {
-    /// Which targets.
-    pub matches: RuleMatch,
-    /// Roots instead of the default.
-    pub ca_file: Option<Arc<Path>>,
-    /// What plaintext may do.
-    pub plaintext: Option<PlaintextRule>,
-    /// Whether to probe at all.
-    pub probe: Option<bool>,
-}
-
-/// All set fields must match; an empty one matches everything.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RuleMatch {
-    /// The source's name.
-    pub source: Option<String>,
-    /// The owning object's namespace.
-    pub namespace: Option<String>,
-    /// The host, exactly, or `*.suffix` for any name below the suffix.
-    pub host: Option<String>,
-    /// Labels of the owning object, all of which must be there with these values.
-    pub labels: Vec<(String, String)>,
-}
-
-/// A target written by hand.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StaticTarget {
-    /// Shown as the label `name`.
-    pub name: Arc<str>,
-    /// The URL's host: a DNS name in A-label form, or an IP address without brackets.
-    pub host: Arc<str>,
-    /// The URL's port; 443 where it has none.
-    pub port: u16,
-    /// Dialled rather than what DNS says; such a target is not subject to [`Security`].
-    pub address: Option<IpAddr>,
-    /// Roots instead of the system's.
-    pub ca_file: Option<Arc<Path>>,
-    /// Where plaintext is looked for besides the TLS port; 80 where the port is 443.
-    pub http_port: Option<u16>,
-}
-
 /// What is left out of the metrics.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metrics {
     /// Names of target families that are not served.
     pub disabled: Vec<String>,
-}
-
-/// Where tenants' names and addresses may lead; checked on the address really dialled.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Security {
-    /// Never dialled for a tenant, unless allowed below.
-    pub deny_networks: Vec<IpNet>,
-    /// Exceptions.
-    pub allow_networks: Vec<IpNet>,
 }
 
 /// What `check` fails on.
@@ -168,40 +222,4 @@ pub enum FailOn {
     Severity(Severity),
     /// Nothing.
     Never,
-}
-
-/// The first rule that matches a target of this source, namespace and host, whose owning object
-/// has these labels.
-#[must_use]
-pub fn rule_for<'a>(
-    rules: &'a [Rule],
-    source: &str,
-    namespace: &str,
-    host: &str,
-    labels: &BTreeMap<String, String>,
-) -> Option<&'a Rule> {
-    rules
-        .iter()
-        .find(|rule| rule.matches.covers(source, namespace, host, labels))
-}
-
-impl RuleMatch {
-    fn covers(
-        &self,
-        source: &str,
-        namespace: &str,
-        host: &str,
-        labels: &BTreeMap<String, String>,
-    ) -> bool {
-        let is =
-            |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|w| w == found);
-        is(&self.source, source)
-            && is(&self.namespace, namespace)
-            && self.host.as_deref().is_none_or(|pattern| {
-                pattern
-                    .strip_prefix('*')
-                    .map_or(pattern == host, |suffix| host.ends_with(suffix))
-            })
-            && (self.labels.iter()).all(|(key, value)| labels.get(key) == Some(value))
-    }
 }

@@ -22,6 +22,6 @@ pub use observation::{
     VersionSupport,
 };
 pub use target::{Expectation, Owner, PlaintextRule, RootsRef, Row, Target};
-pub use text::{LABEL_LIMIT, clean};
+pub use text::{LABEL_LIMIT, clean, is_unsafe};
 pub use time::UnixTime;
 pub use verdict::{Extra, Family, Finding, FindingSpec, Kind, Sample, Scope, Severity, Verdict};

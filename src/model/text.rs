@@ -17,7 +17,8 @@ pub fn clean(text: &str) -> String {
 
 /// Control characters, line separators, and the marks that reorder what a reader sees
 /// (Unicode UAX #9: embeddings, overrides, isolates).
-fn is_unsafe(c: char) -> bool {
+#[must_use]
+pub fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(
             c,

@@ -1,0 +1,503 @@
+//! The command line: what was typed, checked and typed, nothing more.
+//!
+//! Flags are named as the Prometheus exporters name theirs, and as kubectl names its own. The
+//! environment is not read here: `KUBECONFIG` is the Kubernetes client's own business.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{FailOn, host_port, is_namespace};
+use crate::logging::{Format, Level};
+use crate::model::Severity;
+
+/// What the program is asked to do.
+///
+/// The error is clap's: it knows its exit code (2, or 0 for `--help` and `--version`) and the
+/// stream it belongs on.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
+    let typed = Arguments::try_parse_from(arguments)?;
+    Ok(typed.command.unwrap_or(Command::Serve(typed.serve)))
+}
+
+/// Looks at every TLS door of a Kubernetes cluster and tells Prometheus what is really served.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kube-https-exporter",
+    version,
+    args_conflicts_with_subcommands = true,
+    max_term_width = 80,
+    after_help = "Without a command it serves; flags go after the command. The cluster is found \
+                  as kubectl finds it, or from inside it. docs/config.md has every field of the \
+                  configuration file."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+/// What the program is asked to do.
+#[derive(Debug, PartialEq, Subcommand)]
+pub enum Command {
+    /// Run the exporter (the default)
+    Serve(Serve),
+    /// Look at everything once, print it, and exit
+    Check(Check),
+    /// Run an embedded cluster on loopback, and the exporter looking at it
+    Demo(Demo),
+    /// Write the documents that are generated
+    #[command(hide = true)]
+    Gen {
+        /// Where to
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+}
+
+/// Run the exporter.
+#[derive(Args, Debug, PartialEq)]
+pub struct Serve {
+    /// Where the settings are.
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// Say whether the configuration is right, and exit: 0 if it is, 2 if not
+    #[arg(long = "config.check")]
+    pub config_check: bool,
+    /// Which cluster, and how much of it.
+    #[command(flatten)]
+    pub cluster: Cluster,
+    /// Where the metrics are served.
+    #[command(flatten)]
+    pub web: Web,
+    /// What is logged, and how.
+    #[command(flatten)]
+    pub log: Log,
+}
+
+/// Look at everything once.
+#[derive(Args, Debug, PartialEq)]
+#[command(
+    after_help = "Exit codes: 0 nothing found; 1 findings as bad as --fail-on or worse; 2 wrong \
+                  usage or configuration; 3 something could not be probed."
+)]
+pub struct Check {
+    /// Look at these hosts rather than at the cluster; the port is 443 where there is none
+    #[arg(
+        value_name = "HOST[:PORT]",
+        conflicts_with_all = ["namespace", "all_namespaces"]
+    )]
+    pub hosts: Vec<Host>,
+    /// How to print it: table
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        default_value = "table",
+        hide_possible_values = true
+    )]
+    pub output: Output,
+    /// Exit 1 on a finding this bad or worse: critical, warning, info or never
+    #[arg(
+        long,
+        hide_possible_values = true,
+        value_name = "SEVERITY",
+        default_value = "critical",
+        value_parser = PossibleValuesParser::new(["critical", "warning", "info", "never"]).map(fail_on)
+    )]
+    pub fail_on: FailOn,
+    /// Where the settings are.
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// Which cluster, and how much of it.
+    #[command(flatten)]
+    pub cluster: Cluster,
+    /// What is logged, and how.
+    #[command(flatten)]
+    pub log: Log,
+}
+
+/// Run the demonstration.
+#[derive(Args, Debug, PartialEq)]
+pub struct Demo {
+    /// Where the metrics are served.
+    #[command(flatten)]
+    pub web: Web,
+    /// What is logged, and how.
+    #[command(flatten)]
+    pub log: Log,
+}
+
+/// Where the settings are.
+#[derive(Args, Debug, PartialEq)]
+pub struct ConfigFile {
+    /// Read settings from this YAML file; none is needed
+    #[arg(long = "config.file", value_name = "FILE")]
+    pub config_file: Option<PathBuf>,
+}
+
+/// Which cluster, and how much of it.
+#[derive(Args, Debug, PartialEq)]
+#[command(next_help_heading = "Cluster")]
+pub struct Cluster {
+    /// Find the cluster by this file
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Take this context of the kubeconfig rather than its current one
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Look only at this namespace; repeat it, or separate several by commas
+    #[arg(
+        short,
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        value_parser = namespace,
+        conflicts_with = "all_namespaces"
+    )]
+    pub namespace: Vec<String>,
+    /// Look at every namespace, whatever the configuration says
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+}
+
+impl Cluster {
+    /// The namespaces to look at, empty for all: what was typed, or else what is `configured`.
+    #[must_use]
+    pub fn namespaces(&self, configured: Vec<String>) -> Vec<String> {
+        match (self.all_namespaces, self.namespace.is_empty()) {
+            (true, _) => Vec::new(),
+            (false, true) => configured,
+            (false, false) => self.namespace.clone(),
+        }
+    }
+}
+
+/// Where the metrics are served.
+#[derive(Args, Debug, PartialEq)]
+#[command(next_help_heading = "Web")]
+pub struct Web {
+    /// Serve at this address (`:PORT`, `HOST:PORT`, `[IPv6]:PORT`); repeat it for several
+    #[arg(
+        long = "web.listen-address",
+        value_name = "ADDRESS",
+        default_value = ":10043"
+    )]
+    pub listen_addresses: Vec<Listen>,
+    /// Serve the metrics at this path
+    #[arg(
+        long = "web.telemetry-path",
+        value_name = "PATH",
+        default_value = "/metrics",
+        value_parser = telemetry_path
+    )]
+    pub telemetry_path: String,
+}
+
+/// What is logged, and how.
+#[derive(Args, Clone, Copy, Debug, PartialEq)]
+#[command(next_help_heading = "Log")]
+pub struct Log {
+    /// Log what is this important or more: error, warn, info or debug
+    #[arg(
+        long = "log.level",
+        value_name = "LEVEL",
+        default_value = "info",
+        hide_possible_values = true
+    )]
+    pub level: Level,
+    /// Log in this form, on standard error: logfmt or json
+    #[arg(
+        long = "log.format",
+        value_name = "FORMAT",
+        default_value = "logfmt",
+        hide_possible_values = true
+    )]
+    pub format: Format,
+}
+
+/// How `check` prints what it saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people
+    Table,
+}
+
+/// A host that `check` is asked to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// A DNS name in A-label form, or an IP address without brackets.
+    pub host: Arc<str>,
+    /// The TCP port.
+    pub port: u16,
+}
+
+impl FromStr for Host {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some((_, rest)) = text.split_once("://") {
+            return Err(format!("write a host, not a URL: `{rest}`"));
+        }
+        let (host, port) = host_port(text)?;
+        Ok(Self {
+            host: host.into(),
+            port,
+        })
+    }
+}
+
+/// An address to serve at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// A name or an IP address without brackets; `None` for every address of this machine.
+    pub host: Option<Arc<str>>,
+    /// The TCP port; 0 for one that is free.
+    pub port: u16,
+}
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = || {
+            let (host, port) = text.rsplit_once(':')?;
+            let bracketed = host
+                .strip_prefix('[')
+                .and_then(|rest| rest.strip_suffix(']'));
+            let host = match bracketed {
+                Some(v6) => Some(v6.parse::<std::net::Ipv6Addr>().ok()?.to_string().into()),
+                None if host.is_empty() => None,
+                None if host.contains([':', '[', ']', '/', ' ']) => return None,
+                None => Some(host.into()),
+            };
+            let port = port.parse().ok()?;
+            Some(Self { host, port })
+        };
+        read().ok_or_else(|| "expected `:PORT`, `HOST:PORT` or `[IPv6]:PORT`".to_owned())
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.as_deref() {
+            Some(v6) if v6.contains(':') => write!(f, "[{v6}]:{}", self.port),
+            host => write!(f, "{}:{}", host.unwrap_or_default(), self.port),
+        }
+    }
+}
+
+fn namespace(text: &str) -> Result<String, String> {
+    if is_namespace(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("that cannot be the name of a namespace".to_owned())
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "clap hands the word over")]
+fn fail_on(word: String) -> FailOn {
+    match word.as_str() {
+        "never" => FailOn::Never,
+        "info" => FailOn::Severity(Severity::Info),
+        "warning" => FailOn::Severity(Severity::Warning),
+        _ => FailOn::Severity(Severity::Critical),
+    }
+}
+
+/// A path for the metrics that is none of the program's other ones.
+fn telemetry_path(text: &str) -> Result<String, String> {
+    const TAKEN: [&str; 5] = ["/", "/probe", "/sd", "/livez", "/readyz"];
+    const TAKEN_BELOW: [&str; 2] = ["/-/", "/api/"];
+    // RFC 3986 section 2.3 and the slash: nothing that would have to be escaped or be a pattern.
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
+
+    if !text.starts_with('/') || text.contains("//") || !text.chars().all(plain) {
+        Err("expected a path such as `/metrics`, of letters, digits and `-._~/`".to_owned())
+    } else if TAKEN.contains(&text) || TAKEN_BELOW.iter().any(|below| text.starts_with(below)) {
+        Err("something else is served there".to_owned())
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+    use clap::error::ErrorKind;
+
+    fn typed(line: &str) -> Result<Command, clap::Error> {
+        let words = format!("kube-https-exporter {line}");
+        parse(
+            words
+                .split_whitespace()
+                .map(OsString::from)
+                .collect::<Vec<_>>(),
+        )
+    }
+
+    fn serve(line: &str) -> Serve {
+        match typed(line).unwrap() {
+            Command::Serve(serve) => serve,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn check(line: &str) -> Check {
+        match typed(line).unwrap() {
+            Command::Check(check) => check,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn refusal(line: &str) -> String {
+        let error = typed(line).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{line}");
+        error.to_string()
+    }
+
+    #[test]
+    fn the_definitions_do_not_contradict_each_other() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_is_the_default_and_takes_its_flags_with_and_without_its_name() {
+        assert_eq!(serve(""), serve("serve"));
+        let flags = "--config.file a.yaml --config.check --web.telemetry-path /m -n shop";
+        assert_eq!(serve(flags), serve(&format!("serve {flags}")));
+        assert_eq!(serve(flags).config.config_file, Some("a.yaml".into()));
+        assert!(serve(flags).config_check);
+    }
+
+    #[test]
+    fn what_is_not_typed_has_its_default() {
+        let serve = serve("");
+        assert_eq!(serve.web.listen_addresses, [":10043".parse().unwrap()]);
+        assert_eq!(serve.web.telemetry_path, "/metrics");
+        assert_eq!(
+            (serve.log.level, serve.log.format),
+            (Level::Info, Format::Logfmt)
+        );
+        assert_eq!(serve.config.config_file, None);
+        assert!(!serve.config_check);
+        assert_eq!(check("check").fail_on, FailOn::Severity(Severity::Critical));
+    }
+
+    #[test]
+    fn an_address_to_listen_at_is_read_in_every_form_and_shown_as_it_was() {
+        for text in [":10043", "localhost:80", "127.0.0.1:0", "[::1]:65535"] {
+            let listen: Listen = text.parse().unwrap();
+            assert_eq!(listen.to_string(), text);
+        }
+        let two = serve("--web.listen-address :1 --web.listen-address=[::1]:2").web;
+        assert_eq!(
+            two.listen_addresses,
+            [":1".parse().unwrap(), "[::1]:2".parse().unwrap()]
+        );
+        for text in [
+            "10043",
+            "localhost",
+            ":",
+            ":65536",
+            "::1:80",
+            "[x]:1",
+            "http://a:1",
+            ":http",
+        ] {
+            assert!(text.parse::<Listen>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn namespaces_are_repeated_or_separated_by_commas_and_outrank_the_configuration() {
+        let configured = || vec!["bank".to_owned()];
+        let chosen = |line| serve(line).cluster.namespaces(configured());
+        assert_eq!(chosen("-n a,b --namespace c"), ["a", "b", "c"]);
+        assert_eq!(chosen(""), ["bank"]);
+        assert!(chosen("-A").is_empty());
+        assert!(refusal("-n a -A").contains("cannot be used with"));
+        assert!(refusal("-n Shop").contains("namespace"));
+        assert!(refusal("-n a,,b").contains("namespace"));
+    }
+
+    #[test]
+    fn a_check_takes_hosts_and_its_own_flags() {
+        let check = check("check shop.example.com [2001:db8::1]:8443 -o table --fail-on never");
+        let hosts: Vec<(&str, u16)> = check.hosts.iter().map(|h| (&*h.host, h.port)).collect();
+        assert_eq!(hosts, [("shop.example.com", 443), ("2001:db8::1", 8443)]);
+        assert_eq!(check.fail_on, FailOn::Never);
+    }
+
+    #[test]
+    fn every_severity_can_fail_a_check() {
+        for severity in [Severity::Info, Severity::Warning, Severity::Critical] {
+            let line = format!("check --fail-on {}", severity.label());
+            assert_eq!(check(&line).fail_on, FailOn::Severity(severity));
+        }
+    }
+
+    #[test]
+    fn the_demo_takes_the_web_and_the_log_flags_only() {
+        let demo = typed("demo --web.listen-address :1 --log.level debug --log.format json");
+        assert!(matches!(demo.unwrap(), Command::Demo(_)));
+        assert!(refusal("demo --kubeconfig x").contains("--kubeconfig"));
+    }
+
+    #[test]
+    fn a_path_that_is_taken_or_odd_is_refused() {
+        for path in [
+            "metrics", "/", "/sd", "/-/ready", "/api/v1", "/{x}", "/a?b", "/a//b", "/a*",
+        ] {
+            refusal(&format!("--web.telemetry-path {path}"));
+        }
+        assert_eq!(
+            serve("--web.telemetry-path /a/b.c").web.telemetry_path,
+            "/a/b.c"
+        );
+    }
+
+    #[test]
+    fn wrong_usage_says_what_is_wrong() {
+        assert!(refusal("--config.fil x").contains("'--config.file'"));
+        assert!(refusal("chek").contains("'check'"));
+        assert!(refusal("check https://a.example").contains("not a URL: `a.example`"));
+        assert!(refusal("check a:0").contains("a port from 1 to 65535"));
+        assert!(refusal("check -o sarif").contains("table"));
+        assert!(refusal("check a -n shop").contains("cannot be used with"));
+        assert!(refusal("--log.level loud").contains("error, warn, info, debug"));
+        assert!(refusal("--web.enable-lifecycle").contains("unexpected argument"));
+    }
+
+    #[test]
+    fn the_version_names_the_program() {
+        let shown = typed("--version").unwrap_err();
+        assert_eq!(shown.kind(), ErrorKind::DisplayVersion);
+        assert_eq!(shown.exit_code(), 0);
+        let expected = format!("kube-https-exporter {}\n", env!("CARGO_PKG_VERSION"));
+        assert_eq!(shown.to_string(), expected);
+    }
+
+    #[test]
+    fn every_help_fits_a_terminal_of_80_columns_and_hides_what_is_not_for_users() {
+        let mut program = Arguments::command().term_width(80);
+        program.build();
+        let own = program.render_help().to_string();
+        assert!(!own.contains("gen"), "{own}");
+        for command in program.get_subcommands_mut() {
+            let help = command.clone().term_width(80).render_help().to_string();
+            assert!(
+                help.lines().all(|line| line.chars().count() <= 80),
+                "{help}"
+            );
+        }
+        assert!(own.lines().all(|line| line.chars().count() <= 80), "{own}");
+    }
+}
