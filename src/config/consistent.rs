@@ -1,7 +1,7 @@
 //! What no single value shows: values that are right by themselves but not together.
 //!
 //! Runs on a configuration whose every value is right. Each problem is told at the value that is
-//! written, not at one that was left to its default.
+//! written; a default gives way to it.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -11,8 +11,12 @@ use super::field::Written;
 use super::value::spelt;
 use super::{Config, StaticTarget};
 
-/// Reports every contradiction to `root`, which `config` was read from.
-pub(super) fn check(config: &Config, root: &Written<'_>) {
+/// Fits the defaults to what is written, and reports every contradiction to `root`, which
+/// `config` was read from.
+pub(super) fn check(config: &mut Config, root: &Written<'_>) {
+    if root.find("timeout").is_none() {
+        config.timeout = config.timeout.min(config.interval);
+    }
     timeout(config, root);
     expiry(config, root);
     namespaces(config, root);
@@ -38,7 +42,7 @@ fn timeout(config: &Config, root: &Written<'_>) {
              write a `timeout` of at most {interval}",
             spelt(config.timeout),
         );
-        report(root, &["timeout", "interval"], what);
+        report(root, &["timeout"], what);
     }
 }
 

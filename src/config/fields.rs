@@ -95,7 +95,7 @@ impl Section for Config {
             kind: "duration",
             default: "10s",
             meaning: "The deadline of one probe of one address, from name resolution to close. At \
-                      most `interval`.",
+                      most `interval`, which is also the default where that is shorter.",
             read: |config, written| {
                 written.set(&mut config.timeout, |v| {
                     value::duration(v, MIN_TIMEOUT, MAX_TIMEOUT)

@@ -101,7 +101,7 @@ pub fn parse(text: &str, origin: &Path, families: &[&str]) -> Result<Config, Err
             let root = field::Written::root(&node, &reader);
             root.section(&mut config);
             if reader.problems.borrow().is_empty() {
-                consistent::check(&config, &root);
+                consistent::check(&mut config, &root);
             }
         }
         Err(problem) => reader.problems.borrow_mut().push(problem),

@@ -99,6 +99,14 @@ fn a_target_on_loopback_is_read_in_full() {
 }
 
 #[test]
+fn the_default_timeout_gives_way_to_a_short_interval() {
+    let config = good("interval-shorter-than-default-timeout.yaml");
+    assert_eq!(config.interval, Duration::from_secs(5));
+    assert_eq!(config.timeout, Duration::from_secs(5));
+    assert_eq!(Config::default().timeout, Duration::from_secs(10));
+}
+
+#[test]
 fn an_empty_match_is_kept_with_what_it_says() {
     let config = good("plaintext-allowed.yaml");
     let rule = Rule {
@@ -235,7 +243,7 @@ fn every_documented_default_is_the_real_one() {
 fn the_document_is_up_to_date() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/config.md");
     let committed = fs::read_to_string(path).unwrap();
-    assert_eq!(committed, document(), "run `kube-https-exporter gen docs`");
+    assert_eq!(committed, document(), "run `make gen`");
 }
 
 #[test]

@@ -7,7 +7,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use hickory_resolver::TokioResolver;
-use ipnet::IpNet;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -19,28 +18,11 @@ use crate::model::{Address, Failure, Reason};
 /// must not turn one probe into thousands.
 const ADDRESS_LIMIT: usize = 16;
 
-/// Where tenants' names and addresses may lead.
-#[derive(Clone, Debug)]
-struct Guard {
-    deny: Vec<IpNet>,
-    allow: Vec<IpNet>,
-}
-
-impl Guard {
-    /// Whether `security` lets a tenant's target lead here. IPv4 addresses written in IPv6
-    /// (RFC 4291 section 2.5.5.2) are judged as the IPv4 addresses that they reach.
-    fn allows(&self, ip: IpAddr) -> bool {
-        let ip = ip.to_canonical();
-        let within = |networks: &[IpNet]| networks.iter().any(|network| network.contains(&ip));
-        within(&self.allow) || !within(&self.deny)
-    }
-}
-
 /// Resolves and connects.
 #[derive(Clone, Debug)]
 pub(super) struct Dialer {
     resolver: Result<Arc<TokioResolver>, Arc<str>>,
-    guard: Guard,
+    security: Security,
 }
 
 impl Dialer {
@@ -56,11 +38,10 @@ impl Dialer {
             })
             .map(Arc::new)
             .map_err(|error| format!("no resolver configuration: {error}").into());
-        let guard = Guard {
-            deny: security.deny_networks.clone(),
-            allow: security.allow_networks.clone(),
-        };
-        Self { resolver, guard }
+        Self {
+            resolver,
+            security: security.clone(),
+        }
     }
 
     /// The addresses to dial, in a stable order: at least one, and at most [`ADDRESS_LIMIT`].
@@ -77,7 +58,7 @@ impl Dialer {
         let allowed: Vec<IpAddr> = found
             .iter()
             .copied()
-            .filter(|ip| !guarded || self.guard.allows(*ip))
+            .filter(|ip| !guarded || self.security.permits(*ip))
             .collect();
         match found.first() {
             Some(first) if allowed.is_empty() => Err(failure(
