@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tests the chart with helm and promtool (both on the PATH): every file of ci/ renders what its `# expect:` lines say and nothing
-# of its `# refuse:` lines, every file of ci/invalid/ fails with the text of its `# error:` lines, and the alerts pass
-# their unit tests as the chart renders them.
+# of its `# refuse:` lines, every file of ci/invalid/ fails with the text of its `# error:` lines, and the alerts as the chart
+# renders them pass their unit tests and have a runbook each.
 set -euo pipefail
 cd "$(dirname "$0")"
 chart=kube-https-exporter
@@ -43,5 +43,9 @@ cp -r ../alerts/tests "$tmp/alerts/tests"
 render --set prometheusRule.enabled=true >"$tmp/out"
 rules "$tmp/out" >"$tmp/alerts/kube-https-exporter.rules.yaml"
 promtool test rules "$tmp"/alerts/tests/*.yaml >"$tmp/err" 2>&1 || complain "the rendered alerts: $(cat "$tmp/err")"
+for alert in $(sed -n 's/.* alert: //p' "$tmp/out"); do
+  grep -q "runbook_url: .*/$alert.md$" "$tmp/out" || complain "$alert does not link to its runbook"
+  [ -f "../docs/runbooks/$alert.md" ] || complain "$alert has no runbook"
+done
 
 [ $failed = 0 ] && echo "The chart renders what it should with $(ls $chart/ci/*.yaml | wc -l) files of values, and refuses $(ls $chart/ci/invalid | wc -l)."
