@@ -2,7 +2,7 @@
 """Lints the dashboards beside this file; needs promtool on the PATH.
 
 The rules are those of Grafana's dashboard-linter that apply to a board of targets rather than of scrape jobs, and two of our own:
-every query is PromQL, and every metric that a board or an alert names stands in docs/metrics.md.
+every query is PromQL, and every metric that a board, an alert or a runbook names stands in docs/metrics.md.
 """
 
 import json
@@ -16,6 +16,8 @@ ROOT = pathlib.Path(__file__).parent.parent
 METRIC = re.compile(r"\bkube_https_[a-z0-9_]+")
 # What a histogram's family name becomes in queries.
 SERIES_SUFFIX = re.compile(r"_(bucket|count|sum)$")
+# Alerts already subtract what is waived; the exporter does not yet take waivers.
+COMING = {"kube_https_finding_waived_info"}
 VARIABLES = ["datasource", "cluster", "namespace", "source", "host"]
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
@@ -73,13 +75,15 @@ def promql_faults(found):
 
 def unknown_metrics(text, documented):
     for name in sorted(set(METRIC.findall(text))):
-        if not {name, SERIES_SUFFIX.sub("", name)} & documented:
+        if not {name, SERIES_SUFFIX.sub("", name)} & (documented | COMING):
             yield f"{name} is not in docs/metrics.md"
 
 
 def faults():
     documented = set(METRIC.findall((ROOT / "docs" / "metrics.md").read_text()))
-    for path in sorted(ROOT.glob("alerts/*.yaml")):
+    for name in COMING & documented:
+        yield f"docs/metrics.md has {name}: take it out of COMING in dashboards/lint.py"
+    for path in sorted([*ROOT.glob("alerts/*.yaml"), *ROOT.glob("docs/runbooks/*.md")]):
         for fault in unknown_metrics(path.read_text(), documented):
             yield f"{path.name}: {fault}"
     for path in sorted(ROOT.glob("dashboards/*.json")):
