@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::objects::State;
-use super::select::{Request, Selector};
+use super::select::Selector;
 use super::watch::Watch;
 
 /// A failure: its code, and the message of the `Status` object that goes with it.
@@ -47,18 +47,20 @@ impl Api {
         if let "/healthz" | "/livez" | "/readyz" = path {
             return Ok("ok".into_response());
         }
-        if let Some(found) = self.discovery(path) {
+        if let Some(found) = self.about(path) {
             return Ok(json_body(found.to_string()));
         }
-        let Some(request) = Request::parse(path, &self.kinds) else {
+        let absent = || {
             let message = "the server could not find the requested resource";
-            return Err((StatusCode::NOT_FOUND, message.to_owned()));
+            (StatusCode::NOT_FOUND, message.to_owned())
         };
         let query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
         let query: HashMap<String, String> = query.into_owned().collect();
-        let wanted = Selector::of(&request, &query).map_err(|m| (StatusCode::BAD_REQUEST, m))?;
+        let wanted = Selector::of_path(path, &self.kinds).ok_or_else(absent)?;
+        let refused = |message| (StatusCode::BAD_REQUEST, message);
+        let wanted = wanted.narrowed(&query).map_err(refused)?;
         let watches = query.get("watch").is_some_and(|v| v == "true" || v == "1");
-        match request.name {
+        match &wanted.name {
             Some(name) => self.object(name, &wanted),
             None if watches => Ok(stream_of(Watch::new(self.state.clone(), wanted, &query))),
             None => Ok(json_body(self.list(&wanted).to_string())),
@@ -84,28 +86,22 @@ impl Api {
         }
     }
 
-    /// What clients read to find out which kinds there are, and the server's version.
-    fn discovery(&self, path: &str) -> Option<Value> {
-        let api_version = path
-            .strip_prefix("/apis/")
-            .or_else(|| path.strip_prefix("/api/"));
+    /// What the server says of itself. Clients that first ask which resources a group has, as
+    /// kubectl does, would need more.
+    fn about(&self, path: &str) -> Option<Value> {
         match path {
-            "/version" => Some(version()),
+            "/version" => Some(json!({
+                "major": "1", "minor": "37", "gitVersion": "v1.37.0-demo", "gitCommit": "",
+                "gitTreeState": "", "buildDate": "", "goVersion": "", "compiler": "",
+                "platform": "",
+            })),
             "/api" => Some(json!({"kind": "APIVersions", "versions": ["v1"]})),
             "/apis" => {
                 let groups: Vec<Value> = self.kinds.iter().map(group).collect();
                 Some(json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
             }
-            _ => self.kinds_of(api_version?),
+            _ => None,
         }
-    }
-
-    fn kinds_of(&self, api_version: &str) -> Option<Value> {
-        let of_version = self.kinds.iter().filter(|k| k.api_version == api_version);
-        let resources: Vec<Value> = of_version.map(resource).collect();
-        let list = json!({"kind": "APIResourceList", "apiVersion": "v1",
-            "groupVersion": api_version, "resources": resources});
-        (!resources.is_empty() || api_version == "v1").then_some(list)
     }
 
     fn list(&self, wanted: &Selector) -> Value {
@@ -182,18 +178,4 @@ pub(super) fn status(code: StatusCode, message: &str) -> Value {
 fn group(kind: &ApiResource) -> Value {
     let version = json!({"groupVersion": kind.api_version, "version": kind.version});
     json!({"name": kind.group, "versions": [version], "preferredVersion": version})
-}
-
-fn resource(kind: &ApiResource) -> Value {
-    json!({
-        "name": kind.plural, "singularName": kind.kind.to_lowercase(), "kind": kind.kind,
-        "namespaced": true, "verbs": ["get", "list", "watch"],
-    })
-}
-
-fn version() -> Value {
-    json!({
-        "major": "1", "minor": "37", "gitVersion": "v1.37.0-demo", "gitCommit": "",
-        "gitTreeState": "", "buildDate": "", "goVersion": "", "compiler": "", "platform": "",
-    })
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
 };
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -55,11 +55,6 @@ impl Authority {
     pub(super) fn pem(&self) -> String {
         self.issuer.pem()
     }
-
-    /// Its own certificate as DER.
-    pub(super) fn der(&self) -> CertificateDer<'static> {
-        self.issuer.der().clone()
-    }
 }
 
 /// A server's certificate yet to be issued.
@@ -101,13 +96,12 @@ impl Leaf<'_> {
     fn params(&self, now: UnixTime) -> Result<CertificateParams, Error> {
         let names: Vec<String> = self.names.iter().map(ToString::to_string).collect();
         let mut params = CertificateParams::new(names)?;
-        params.distinguished_name = rcgen::DistinguishedName::new();
+        let mut subject = DistinguishedName::new();
         if let Some(organization) = self.organization {
-            let name = &mut params.distinguished_name;
-            name.push(DnType::OrganizationName, organization);
+            subject.push(DnType::OrganizationName, organization);
         }
-        let name = &mut params.distinguished_name;
-        name.push(DnType::CommonName, self.common_name);
+        subject.push(DnType::CommonName, self.common_name);
+        params.distinguished_name = subject;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
@@ -118,7 +112,7 @@ impl Leaf<'_> {
 
 fn authority(name: &str, now: UnixTime) -> CertificateParams {
     let mut params = CertificateParams::default();
-    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];

@@ -12,16 +12,14 @@ use axum::response::{IntoResponse, Response};
 use axum::serve::Listener;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
-use rustls::server::WebPkiClientVerifier;
-use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::CertifiedKey;
 use serde_json::{Value, json};
-use tokio::net::TcpSocket;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Error;
-use super::cast::{CAST, Certificate, InClear, Role, Stage};
+use super::cast::{CAST, Certificate, Role, Stage};
 use super::certificates::{Authority, Leaf};
 use super::tls::{ByServerName, Manner, TlsListener};
 use crate::model::UnixTime;
@@ -47,20 +45,10 @@ const FAKE_CERTIFICATE: Leaf<'_> = Leaf {
 
 /// Running servers; they stop with the token they were started with.
 pub(super) struct Fleet {
-    controller: Ports,
-    old_controller: Ports,
-    refusing: Ports,
-    silent: Ports,
-    plaintext_only: Ports,
-    /// The sockets behind the refusing ports, so that nobody else gets these.
+    /// The TLS and the plaintext port of each load balancer.
+    ports: HashMap<Stage, [u16; 2]>,
+    /// The sockets behind the ports that refuse, so that nobody else gets these.
     _reserved: [TcpSocket; 2],
-}
-
-/// What an Ingress' status lists.
-#[derive(Clone, Copy)]
-struct Ports {
-    tls: u16,
-    plaintext: u16,
 }
 
 impl Fleet {
@@ -71,25 +59,29 @@ impl Fleet {
         stop: &CancellationToken,
     ) -> Result<Self, Error> {
         let certificates = Arc::new(certificates(authority, now)?);
+        let old = CAST.iter().find(|role| role.stage == Stage::OldController);
         let old = Manner {
             in_clear: "",
-            old_versions: Some(Arc::clone(&certificates.default)),
+            old_versions: old.and_then(|role| certificates.named.get(role.host).cloned()),
         };
         let controller = serve_tls(&certificates, Manner::nginx(), stop)?;
         let old_controller = serve_tls(&certificates, old, stop)?;
-        let plaintext = serve_plaintext(controller, old_controller, stop)?;
+        let plaintext = serve_plaintext([controller, old_controller], stop)?;
+        let silent = [tls_socket()?, plaintext_socket()?];
         let reserved = [tls_socket()?, plaintext_socket()?];
-        let [refused_tls, refused_plaintext] = [port(&reserved[0])?, port(&reserved[1])?];
-        let at = |tls, plaintext| Ports { tls, plaintext };
+        let refusing = [port(&reserved[0])?, port(&reserved[1])?];
+        let ports = HashMap::from([
+            (Stage::Controller, [controller, plaintext]),
+            (Stage::OldController, [old_controller, plaintext]),
+            (Stage::PlaintextOnly, [refusing[0], plaintext]),
+            (Stage::Refusing, refusing),
+            (Stage::Silent, [port(&silent[0])?, port(&silent[1])?]),
+        ]);
+        for socket in silent {
+            stay_silent(socket.listen(BACKLOG)?, stop);
+        }
         Ok(Self {
-            controller: at(controller, plaintext),
-            old_controller: at(old_controller, plaintext),
-            refusing: at(refused_tls, refused_plaintext),
-            silent: at(
-                stay_silent(tls_socket()?, stop)?,
-                stay_silent(plaintext_socket()?, stop)?,
-            ),
-            plaintext_only: at(refused_tls, plaintext),
+            ports,
             _reserved: reserved,
         })
     }
@@ -97,12 +89,13 @@ impl Fleet {
     /// The Ingress that declares a host, as a controller leaves it.
     pub(super) fn ingress(&self, role: &Role, created: &str) -> Value {
         let (name, host) = (role.name(), role.host);
-        let ports = self.ports(role.stage);
-        let ports = [ports.tls, ports.plaintext].map(|p| json!({"port": p, "protocol": "TCP"}));
+        let ports = self.ports.get(&role.stage).into_iter().flatten();
+        let ports = ports.map(|port| json!({"port": port, "protocol": "TCP"}));
         let backend = json!({"service": {"name": name, "port": {"number": 80}}});
         let path = json!({"path": "/", "pathType": "Prefix", "backend": backend});
         let tls = (role.stage != Stage::PlaintextOnly)
             .then(|| json!({"hosts": [host], "secretName": format!("{name}-tls")}));
+        let address = json!({"ip": LOOPBACK, "ports": ports.collect::<Vec<_>>()});
         json!({
             "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
             "metadata": {
@@ -112,18 +105,8 @@ impl Fleet {
                 "ingressClassName": "demo", "tls": Vec::from_iter(tls),
                 "rules": [{"host": host, "http": {"paths": [path]}}],
             },
-            "status": {"loadBalancer": {"ingress": [{"ip": LOOPBACK, "ports": ports}]}},
+            "status": {"loadBalancer": {"ingress": [address]}},
         })
-    }
-
-    fn ports(&self, stage: Stage) -> Ports {
-        match stage {
-            Stage::Controller => self.controller,
-            Stage::OldController => self.old_controller,
-            Stage::Refusing => self.refusing,
-            Stage::Silent => self.silent,
-            Stage::PlaintextOnly => self.plaintext_only,
-        }
     }
 }
 
@@ -151,34 +134,27 @@ fn certificate(
         Certificate::IssuedFor(other) => other,
         _ => role.host,
     };
-    let (days_old, days_valid) = match role.certificate {
-        Certificate::Issued(old, valid) => (old, valid),
-        _ => (30, 90),
-    };
     let leaf = Leaf {
         common_name: name,
         organization: None,
         names: &[name],
-        days_old,
-        days_valid,
+        days_old: role.days.0,
+        days_valid: role.days.1,
     };
     match role.certificate {
-        Certificate::Issued(..) | Certificate::IssuedFor(_) => leaf.issued_by(authority, now),
+        Certificate::Issued | Certificate::IssuedFor(_) => leaf.issued_by(authority, now),
         Certificate::Untrusted => leaf.issued_by(stranger, now),
         Certificate::SelfSigned => leaf.self_signed(now),
-        Certificate::MissingSecret => return Ok(None),
+        Certificate::Missing => return Ok(None),
     }
     .map(Some)
 }
 
 /// TLS 1.2 and 1.3 as rustls does them by default, and HTTP/2 where the client wants it.
-pub(super) fn server_config(
-    verifier: Arc<dyn ClientCertVerifier>,
-    certificates: Arc<ByServerName>,
-) -> Result<ServerConfig, Error> {
+pub(super) fn server_config(certificates: Arc<ByServerName>) -> Result<ServerConfig, Error> {
     let mut config = ServerConfig::builder_with_provider(aws_lc_rs::default_provider().into())
         .with_safe_default_protocol_versions()?
-        .with_client_cert_verifier(verifier)
+        .with_no_client_auth()
         .with_cert_resolver(certificates);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
@@ -190,11 +166,8 @@ where
     L: Listener<Addr = SocketAddr>,
 {
     let stopped = stop.clone().cancelled_owned();
-    tokio::spawn(async move {
-        axum::serve(listener, app)
-            .with_graceful_shutdown(stopped)
-            .await
-    });
+    let served = axum::serve(listener, app).with_graceful_shutdown(stopped);
+    tokio::spawn(served.into_future());
 }
 
 fn serve_tls(
@@ -202,10 +175,7 @@ fn serve_tls(
     manner: Manner,
     stop: &CancellationToken,
 ) -> Result<u16, Error> {
-    let config = server_config(
-        WebPkiClientVerifier::no_client_auth(),
-        Arc::clone(certificates),
-    )?;
+    let config = server_config(Arc::clone(certificates))?;
     let socket = tls_socket()?;
     let number = port(&socket)?;
     let listener = TlsListener::new(socket.listen(BACKLOG)?, config, manner);
@@ -213,22 +183,16 @@ fn serve_tls(
     Ok(number)
 }
 
-fn serve_plaintext(tls: u16, old_tls: u16, stop: &CancellationToken) -> Result<u16, Error> {
+fn serve_plaintext(tls: [u16; 2], stop: &CancellationToken) -> Result<u16, Error> {
     let app = Router::new().fallback(answer_in_clear);
     let socket = plaintext_socket()?;
     let number = port(&socket)?;
-    serve(
-        socket.listen(BACKLOG)?,
-        app.with_state([tls, old_tls]),
-        stop,
-    );
+    serve(socket.listen(BACKLOG)?, app.with_state(tls), stop);
     Ok(number)
 }
 
-/// Listens, and reads whatever comes without a word until the client leaves.
-fn stay_silent(socket: TcpSocket, stop: &CancellationToken) -> Result<u16, Error> {
-    let number = port(&socket)?;
-    let mut listener = socket.listen(BACKLOG)?;
+/// Reads whatever comes without a word, until the client leaves.
+fn stay_silent(mut listener: TcpListener, stop: &CancellationToken) {
     let swallow = async move {
         let mut held = JoinSet::new();
         loop {
@@ -238,7 +202,6 @@ fn stay_silent(socket: TcpSocket, stop: &CancellationToken) -> Result<u16, Error
         }
     };
     tokio::spawn(stop.clone().run_until_cancelled_owned(swallow));
-    Ok(number)
 }
 
 /// What every host serves over TLS.
@@ -253,29 +216,24 @@ async fn answer_in_clear(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    let host = host.map_or("", |host| {
-        host.split_once(':').map_or(host, |(name, _)| name)
-    });
-    let Some(role) = CAST.iter().find(|role| role.answers_to(host)) else {
+    let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
+    let host = host.and_then(|host| host.split(':').next());
+    let Some((host, role)) =
+        host.and_then(|host| Some((host, CAST.iter().find(|role| role.answers_to(host))?)))
+    else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    if role.in_clear == InClear::Page {
+    if role.page_in_clear {
         return "a host of the demo, in clear\n".into_response();
     }
-    let port = if role.stage == Stage::OldController {
-        old_tls
-    } else {
-        tls
-    };
-    let location = format!("https://{host}:{port}{}", uri.path());
-    (
-        StatusCode::PERMANENT_REDIRECT,
-        [(header::LOCATION, location)],
-    )
-        .into_response()
+    let old = role.stage == Stage::OldController;
+    let location = format!(
+        "https://{host}:{}{}",
+        if old { old_tls } else { tls },
+        uri.path()
+    );
+    let location = [(header::LOCATION, location)];
+    (StatusCode::PERMANENT_REDIRECT, location).into_response()
 }
 
 /// A socket bound to a port that reads as one for TLS; not listening yet.

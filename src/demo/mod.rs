@@ -25,9 +25,6 @@ use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::jiff::Timestamp;
 use kube::config::Kubeconfig;
 use kube::core::ApiResource;
-use rustls::RootCertStore;
-use rustls::crypto::aws_lc_rs;
-use rustls::server::WebPkiClientVerifier;
 use serde_json::json;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -69,9 +66,6 @@ pub enum Error {
     /// A server's TLS could not be set up.
     #[error("the demo could not set up TLS")]
     Tls(#[from] rustls::Error),
-    /// The API server's asking for client certificates could not be set up.
-    #[error("the demo could not set up its API's client authentication")]
-    Verifier(#[from] rustls::server::VerifierBuilderError),
     /// The kubeconfig could not be put together.
     #[error("the demo could not write its kubeconfig")]
     Kubeconfig(#[from] serde_json::Error),
@@ -167,14 +161,7 @@ fn serve_api(
         named: HashMap::new(),
         default: leaf.issued_by(cluster, now)?,
     };
-    // The real one asks for a client certificate, and goes on without.
-    let mut clients = RootCertStore::empty();
-    clients.add(cluster.der())?;
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(clients), provider)
-        .allow_unauthenticated()
-        .build()?;
-    let config = fleet::server_config(verifier, Arc::new(certificates))?;
+    let config = fleet::server_config(Arc::new(certificates))?;
     let api = Api {
         kinds: vec![
             ApiResource::erase::<Ingress>(&()),

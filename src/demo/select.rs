@@ -1,4 +1,4 @@
-//! What a request to the API asks for: its path, and its label and field selectors.
+//! Which objects a request to the API is about: its path, and its field and label selectors.
 
 use std::collections::HashMap;
 
@@ -7,113 +7,83 @@ use serde_json::Value;
 
 use super::objects::text;
 
-/// A path that names a kind: `/apis/GROUP/VERSION[/namespaces/NAMESPACE]/PLURAL[/NAME]`.
-pub(super) struct Request<'a> {
-    pub(super) kind: &'a ApiResource,
-    pub(super) namespace: Option<&'a str>,
-    pub(super) name: Option<&'a str>,
-}
-
-impl<'a> Request<'a> {
-    /// Reads a path; `None` where it names none of the kinds.
-    pub(super) fn parse(path: &'a str, kinds: &'a [ApiResource]) -> Option<Self> {
-        let segments: Vec<&str> = path.split('/').collect();
-        let (group, version, rest) = match segments.as_slice() {
-            ["", "api", version, rest @ ..] => ("", version, rest),
-            ["", "apis", group, version, rest @ ..] => (*group, version, rest),
-            _ => return None,
-        };
-        let (namespace, plural, name) = match rest {
-            [plural] => (None, plural, None),
-            ["namespaces", namespace, plural] => (Some(*namespace), plural, None),
-            ["namespaces", namespace, plural, name] => (Some(*namespace), plural, Some(*name)),
-            _ => return None,
-        };
-        let mut kinds = kinds.iter();
-        let kind =
-            kinds.find(|k| k.group == group && k.version == *version && k.plural == *plural)?;
-        Some(Self {
-            kind,
-            namespace,
-            name,
-        })
-    }
-}
-
-/// Which objects a request is about.
+/// The objects that a request is about.
 pub(super) struct Selector {
+    /// Their kind.
     pub(super) kind: ApiResource,
-    conditions: Vec<Condition>,
-}
-
-/// What one field or label must or must not be. An absent one reads as empty.
-struct Condition {
-    /// Where it is, as a JSON pointer.
-    at: String,
-    value: String,
-    equal: bool,
+    /// Where the path names a single object: its name.
+    pub(super) name: Option<String>,
+    /// What must be equal: where, as a JSON pointer (RFC 6901), and to what.
+    conditions: Vec<(String, String)>,
 }
 
 impl Selector {
-    /// What path and query ask for; or, in words, why that is not understood.
-    pub(super) fn of(
-        request: &Request<'_>,
-        query: &HashMap<String, String>,
-    ) -> Result<Self, String> {
-        let is = |at: &str, value: &str| Condition {
-            at: at.to_owned(),
-            value: value.to_owned(),
-            equal: true,
-        };
-        let mut conditions = vec![
-            is("/apiVersion", &request.kind.api_version),
-            is("/kind", &request.kind.kind),
+    /// Reads `/apis/GROUP/VERSION[/namespaces/NAMESPACE]/PLURAL[/NAME]`; `None` where that names
+    /// none of the kinds.
+    pub(super) fn of_path(path: &str, kinds: &[ApiResource]) -> Option<Self> {
+        kinds.iter().find_map(|kind| {
+            let root = if kind.group.is_empty() {
+                "/api/"
+            } else {
+                "/apis/"
+            };
+            let rest = path.strip_prefix(root)?.strip_prefix(&kind.api_version)?;
+            let segments: Vec<&str> = rest.split('/').collect();
+            let (namespace, plural, name) = match segments.as_slice() {
+                ["", plural] => (None, plural, None),
+                ["", "namespaces", namespace, plural] => (Some(*namespace), plural, None),
+                ["", "namespaces", namespace, plural, name] => {
+                    (Some(*namespace), plural, Some(*name))
+                }
+                _ => return None,
+            };
+            (*plural == kind.plural).then(|| Self::of_kind(kind, namespace, name))
+        })
+    }
+
+    fn of_kind(kind: &ApiResource, namespace: Option<&str>, name: Option<&str>) -> Self {
+        let wanted = [
+            ("/apiVersion", Some(kind.api_version.as_str())),
+            ("/kind", Some(&kind.kind)),
+            ("/metadata/namespace", namespace),
+            ("/metadata/name", name),
         ];
-        conditions.extend(request.namespace.map(|n| is("/metadata/namespace", n)));
-        conditions.extend(request.name.map(|n| is("/metadata/name", n)));
-        for (parameter, pointer) in [
-            ("fieldSelector", field_pointer as fn(&str) -> String),
-            ("labelSelector", label_pointer),
-        ] {
-            let terms = query.get(parameter).into_iter();
-            let terms = terms.flat_map(|all| all.split(',').filter(|term| !term.is_empty()));
-            for term in terms {
-                let read = condition(term, pointer);
-                conditions.push(read.ok_or_else(|| format!("{parameter} not supported: {term}"))?);
+        let conditions = wanted.into_iter();
+        Self {
+            kind: kind.clone(),
+            name: name.map(str::to_owned),
+            conditions: conditions
+                .filter_map(|(at, value)| Some((at.to_owned(), value?.to_owned())))
+                .collect(),
+        }
+    }
+
+    /// Adds `fieldSelector` and `labelSelector`, of which only `key=value` and `key==value` are
+    /// understood; else says which one is not.
+    pub(super) fn narrowed(mut self, query: &HashMap<String, String>) -> Result<Self, String> {
+        // A label's key may contain a slash, which RFC 6901 section 3 writes `~1`.
+        let selectors = [
+            ("fieldSelector", "/", ".", "/"),
+            ("labelSelector", "/metadata/labels/", "/", "~1"),
+        ];
+        for (parameter, parent, from, to) in selectors {
+            let terms = query.get(parameter).map_or("", String::as_str);
+            for term in terms.split(',').filter(|term| !term.is_empty()) {
+                let equal = term.split_once('=').filter(|(key, _)| !key.ends_with('!'));
+                let (key, value) = equal.ok_or_else(|| {
+                    format!("{parameter}: only key=value is supported here, not {term}")
+                })?;
+                let value = value.strip_prefix('=').unwrap_or(value).to_owned();
+                let at = format!("{parent}{}", key.replace(from, to));
+                self.conditions.push((at, value));
             }
         }
-        Ok(Self {
-            kind: request.kind.clone(),
-            conditions,
-        })
+        Ok(self)
     }
 
     /// Whether an object is meant.
     pub(super) fn matches(&self, object: &Value) -> bool {
-        let holds = |c: &Condition| (text(object, &c.at) == c.value) == c.equal;
-        self.conditions.iter().all(holds)
+        let mut conditions = self.conditions.iter();
+        conditions.all(|(at, value)| text(object, at) == value)
     }
-}
-
-/// Reads `key=value`, `key==value` or `key!=value`.
-fn condition(term: &str, pointer: fn(&str) -> String) -> Option<Condition> {
-    let (key, value) = term.split_once('=')?;
-    let (key, equal) = match key.strip_suffix('!') {
-        Some(key) => (key, false),
-        None => (key, true),
-    };
-    Some(Condition {
-        at: pointer(key.trim()),
-        value: value.strip_prefix('=').unwrap_or(value).trim().to_owned(),
-        equal,
-    })
-}
-
-fn field_pointer(field: &str) -> String {
-    format!("/{}", field.replace('.', "/"))
-}
-
-/// A label's key may contain a slash, which a JSON pointer writes `~1` (RFC 6901 section 3).
-fn label_pointer(key: &str) -> String {
-    format!("/metadata/labels/{}", key.replace('/', "~1"))
 }
