@@ -62,7 +62,7 @@ pub(super) const CAST: &[Role] = &[
     good("storefront", "redirect.demo.test", "http leads to https"),
     good("storefront", "short-lived.demo.test", "4 days left of 6: early, by share of lifetime").issued(2, 6),
     good("storefront", "plaintext.demo.test", "serves its page in clear too").page_in_clear().finds("plaintext_served"),
-    good("storefront", "no-tls.demo.test", "no TLS declared, and plaintext only").on(PlaintextOnly).page_in_clear().finds("plaintext_served"),
+    good("storefront", "no-tls.demo.test", "no TLS declared, and plaintext only").on(PlaintextOnly).page_in_clear().finds("plaintext_declared"),
     good("billing", "expiring.demo.test", "18 days left of 365: a warning").issued(347, 365).finds("certificate_expiring"),
     good("billing", "expiring-soon.demo.test", "5 days left of 90: critical").issued(85, 90).finds("certificate_expiring"),
     good("billing", "expired.demo.test", "expired 3 days ago").issued(93, 90).finds("certificate_expired"),

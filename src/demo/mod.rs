@@ -199,3 +199,8 @@ fn kubeconfig(port: u16, ca_pem: String) -> Result<Kubeconfig, serde_json::Error
         "contexts": [{"name": "demo", "context": {"cluster": "demo", "user": "demo"}}],
     }))
 }
+
+#[cfg(test)]
+mod api_test;
+#[cfg(test)]
+mod fleet_test;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 /// How many changes a watcher may lag behind before it has to list again.
-const HISTORY: usize = 1000;
+pub(super) const HISTORY: usize = 1000;
 
 /// The handle that changes objects. Watches end when it is dropped.
 #[derive(Debug)]
