@@ -144,23 +144,28 @@ async fn an_object_that_is_added_changed_and_deleted_is_seen_by_a_watch() {
     let listed = ingresses.list(&ListParams::default()).await.unwrap();
     let version = listed.metadata.resource_version.unwrap();
     let watch = ingresses.watch(&WatchParams::default(), &version).await;
-    let mut watch = pin!(watch.unwrap().map_ok(named));
+    let mut watch = pin!(watch.unwrap());
     let [api_version, kind] = INGRESS;
 
     demo.objects().put(ingress("new", "a"));
-    let seen = watch.next().await.unwrap().unwrap();
-    assert_eq!(seen, ("added", "new".to_owned()));
+    let added = watch.try_next().await.unwrap().unwrap();
     demo.objects().put(ingress("new", "b"));
-    let seen = watch.next().await.unwrap().unwrap();
-    assert_eq!(seen, ("modified", "new".to_owned()));
+    let modified = watch.try_next().await.unwrap().unwrap();
     assert!(demo.objects().delete(api_version, kind, "added", "new"));
-    let seen = watch.next().await.unwrap().unwrap();
-    assert_eq!(seen, ("deleted", "new".to_owned()));
-
+    let deleted = watch.try_next().await.unwrap().unwrap();
     assert!(!demo.objects().delete(api_version, kind, "added", "new"));
-    let listed = ingresses.list(&ListParams::default()).await.unwrap();
-    let later: u64 = listed.metadata.resource_version.unwrap().parse().unwrap();
-    assert_eq!(later, version.parse::<u64>().unwrap() + 3);
+
+    let (WatchEvent::Added(a), WatchEvent::Modified(m), WatchEvent::Deleted(d)) =
+        (added, modified, deleted)
+    else {
+        panic!("not added, modified, deleted");
+    };
+    let version: u64 = version.parse().unwrap();
+    for (object, later) in [(a, 1), (m, 2), (d, 3)] {
+        assert_eq!(object.metadata.name.as_deref(), Some("new"));
+        let seen = object.metadata.resource_version.unwrap();
+        assert_eq!(seen, (version + later).to_string());
+    }
 }
 
 #[tokio::test]

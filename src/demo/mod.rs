@@ -81,7 +81,7 @@ pub struct Demo {
 }
 
 /// Starts the API and every host, with certificates dated around `now`.
-#[expect(
+#[allow(
     clippy::unused_async,
     reason = "it spawns tasks, and only a future is sure to run inside a runtime"
 )]
