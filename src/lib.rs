@@ -20,3 +20,4 @@ pub mod probe;
 pub mod judge;
 pub mod record;
 pub mod serve;
+pub mod demo;
