@@ -1,1 +1,484 @@
+//! Tests of the catalogue: what rows come of which objects.
 
+use std::path::Path;
+
+use super::super::Dropped;
+use super::*;
+use crate::config::RuleMatch;
+use crate::model::{Address, Expectation, PlainDoor, TlsDoor, UnixTime};
+
+const NO_CAPS: Caps = Caps {
+    total: usize::MAX,
+    per_namespace: usize::MAX,
+};
+
+fn owner(name: &str, created: i64) -> Owner {
+    let created = Some(UnixTime::from_secs(created));
+    Owner {
+        created,
+        kind: "Ingress",
+        namespace: "trade".into(),
+        name: name.into(),
+    }
+}
+
+fn target(owner: &Owner, host: &str, address: &str, tls: bool) -> Target {
+    let (host, dialled) = (Arc::<str>::from(host), Address::parse(address));
+    let door = |port| {
+        let (address, host) = (dialled.clone(), Arc::clone(&host));
+        Arc::new(PlainDoor {
+            address,
+            port,
+            host,
+            guarded: true,
+        })
+    };
+    Target {
+        row: Row {
+            source: "ingress",
+            namespace: Arc::clone(&owner.namespace),
+            host: Arc::clone(&host),
+            port: 443,
+            address: address.into(),
+            name: Arc::clone(&owner.name),
+        },
+        tls: Arc::new(TlsDoor {
+            address: dialled.clone(),
+            port: 443,
+            server_name: Some(Arc::clone(&host)),
+            guarded: true,
+        }),
+        plaintext: vec![door(443), door(80)],
+        expect: Expectation {
+            tls,
+            name: Some(host),
+            roots: RootsRef::Public,
+            plaintext: PlaintextRule::Redirect,
+        },
+        owners: vec![owner.clone()],
+    }
+}
+
+/// An object created at `created` that declares (host, address, TLS).
+fn object(name: &str, created: i64, targets: &[(&str, &str, bool)]) -> Declared {
+    let object = owner(name, created);
+    Declared {
+        targets: targets
+            .iter()
+            .map(|(host, at, tls)| target(&object, host, at, *tls))
+            .collect(),
+        object,
+        labels: Arc::default(),
+        dropped: Vec::new(),
+    }
+}
+
+fn key(name: &str) -> ObjectKey {
+    ObjectKey::from(&owner(name, 0))
+}
+
+/// A catalogue, and the rows as someone knows them who only hears of changes.
+struct Known {
+    catalog: Catalog,
+    rows: BTreeMap<Row, Arc<Target>>,
+}
+
+impl Known {
+    fn new(rules: Vec<Rule>, caps: Caps) -> Self {
+        Self {
+            catalog: Catalog::new(rules, caps),
+            rows: BTreeMap::new(),
+        }
+    }
+
+    /// Gives the changes as `+ name host address` and `- name host address`.
+    fn hear(&mut self, update: Update) -> Vec<String> {
+        let changes = self.catalog.apply("ingress", update);
+        let line = |sign, row: &Row| format!("{sign} {} {} {}", row.name, row.host, row.address);
+        changes
+            .into_iter()
+            .map(|change| match change {
+                Change::Target(target) => {
+                    let text = line('+', &target.row);
+                    self.rows.insert(target.row.clone(), target);
+                    text
+                }
+                Change::Gone(row) => {
+                    assert!(self.rows.remove(&row).is_some(), "{row:?} went twice");
+                    line('-', &row)
+                }
+            })
+            .collect()
+    }
+
+    fn dropped(&self, reason: DropReason) -> usize {
+        let counts = self.catalog.dropped("ingress");
+        counts.iter().find(|(r, _)| *r == reason).unwrap().1
+    }
+
+    fn row(&self, host: &str, address: &str) -> &Target {
+        let found = |row: &&Row| &*row.host == host && &*row.address == address;
+        &self.rows[self.rows.keys().find(found).unwrap()]
+    }
+}
+
+const A: &str = "192.0.2.1";
+const B: &str = "192.0.2.2";
+
+#[test]
+fn an_object_appears_changes_and_goes() {
+    let mut known = Known::new(vec![], NO_CAPS);
+    assert_eq!(
+        known.hear(Update::Changed(object("shop", 1, &[("a", A, true)]))),
+        ["+ shop a 192.0.2.1"]
+    );
+    assert_eq!(
+        known.hear(Update::Changed(object("shop", 1, &[("a", A, true)]))),
+        [""; 0]
+    );
+    assert_eq!(
+        known.hear(Update::Changed(object("shop", 1, &[("b", A, true)]))),
+        ["+ shop b 192.0.2.1", "- shop a 192.0.2.1"]
+    );
+    assert_eq!(
+        known.hear(Update::Gone(key("shop"))),
+        ["- shop b 192.0.2.1"]
+    );
+    assert_eq!(known.hear(Update::Gone(key("shop"))), [""; 0]);
+}
+
+#[test]
+fn a_listing_voids_what_it_does_not_have() {
+    let mut known = Known::new(vec![], NO_CAPS);
+    known.hear(Update::Listed(vec![
+        object("x", 1, &[("a", A, true)]),
+        object("y", 1, &[("b", A, true)]),
+    ]));
+    assert_eq!(
+        known.hear(Update::Listed(vec![object("y", 1, &[("b", A, true)])])),
+        ["- x a 192.0.2.1"]
+    );
+}
+
+#[test]
+fn a_listing_leaves_other_sources_alone() {
+    let mut known = Known::new(vec![], NO_CAPS);
+    known.hear(Update::Listed(vec![object("x", 1, &[("a", A, true)])]));
+    assert_eq!(known.catalog.apply("static", Update::Listed(vec![])), []);
+    assert_eq!(known.rows.len(), 1);
+}
+
+#[test]
+fn a_row_of_several_objects_is_named_by_the_oldest_and_lists_them_all() {
+    let mut known = Known::new(vec![], NO_CAPS);
+    known.hear(Update::Changed(object("young", 9, &[("a", A, true)])));
+    assert_eq!(
+        known.hear(Update::Changed(object("old", 1, &[("a", A, true)]))),
+        ["+ old a 192.0.2.1", "- young a 192.0.2.1"]
+    );
+    let owners: Vec<_> = known
+        .row("a", A)
+        .owners
+        .iter()
+        .map(|o| o.name.to_string())
+        .collect();
+    assert_eq!(owners, ["old", "young"]);
+    assert_eq!(
+        known.hear(Update::Gone(key("old"))),
+        ["+ young a 192.0.2.1", "- old a 192.0.2.1"]
+    );
+}
+
+#[test]
+fn all_addresses_of_a_host_have_one_name_and_one_declaration() {
+    let mut known = Known::new(vec![], NO_CAPS);
+    known.hear(Update::Changed(object("young", 9, &[("a", A, true)])));
+    assert_eq!(
+        known.hear(Update::Changed(object("old", 1, &[("a", B, false)]))),
+        [
+            "+ old a 192.0.2.1",
+            "+ old a 192.0.2.2",
+            "- young a 192.0.2.1"
+        ]
+    );
+    assert!(known.row("a", B).expect.tls);
+    assert_eq!(known.row("a", B).owners[0].name, "old".into());
+    assert_eq!(known.row("a", A).owners[0].name, "young".into());
+    known.hear(Update::Gone(key("young")));
+    assert!(!known.row("a", B).expect.tls);
+}
+
+#[test]
+fn rows_without_a_host_keep_their_own_names() {
+    let mut known = Known::new(vec![], NO_CAPS);
+    known.hear(Update::Changed(object("one", 1, &[("", A, true)])));
+    assert_eq!(
+        known.hear(Update::Changed(object("two", 2, &[("", B, false)]))),
+        ["+ two  192.0.2.2"]
+    );
+}
+
+#[test]
+fn the_oldest_owner_that_declares_tls_decides() {
+    let mut known = Known::new(vec![], NO_CAPS);
+    let mut second = object("second", 2, &[("a", A, true)]);
+    second.targets[0].expect.name = Some("stand-in".into());
+    known.hear(Update::Listed(vec![
+        object("first", 1, &[("a", A, false)]),
+        second,
+        object("third", 3, &[("a", A, true)]),
+    ]));
+    let target = known.row("a", A);
+    assert_eq!(&*target.row.name, "first");
+    assert_eq!(target.expect.name.as_deref(), Some("stand-in"));
+    assert!(target.expect.tls);
+}
+
+#[test]
+fn a_row_lists_so_many_owners_and_no_more() {
+    let mut known = Known::new(vec![], NO_CAPS);
+    let objects = (0..=OWNERS).map(|n| object(&format!("o{n}"), 1, &[("a", A, true)]));
+    known.hear(Update::Listed(objects.collect()));
+    assert_eq!(known.row("a", A).owners.len(), OWNERS);
+}
+
+fn rule(matches: RuleMatch) -> Rule {
+    Rule {
+        matches,
+        ca_file: None,
+        plaintext: None,
+        probe: None,
+    }
+}
+
+fn for_host(host: &str) -> RuleMatch {
+    RuleMatch {
+        host: Some(host.into()),
+        ..RuleMatch::default()
+    }
+}
+
+#[test]
+fn a_rule_sets_roots_and_plaintext() {
+    let file: Arc<Path> = Path::new("corp.pem").into();
+    let rules = vec![
+        Rule {
+            ca_file: Some(Arc::clone(&file)),
+            plaintext: Some(PlaintextRule::Forbidden),
+            ..rule(for_host("a"))
+        },
+        Rule {
+            plaintext: Some(PlaintextRule::Allowed),
+            ..rule(for_host("b"))
+        },
+    ];
+    let mut known = Known::new(rules, NO_CAPS);
+    let mut own_roots = object("own", 1, &[("a", B, true)]);
+    own_roots.targets[0].expect.roots = RootsRef::File(Path::new("own.pem").into());
+    known.hear(Update::Listed(vec![
+        object("x", 1, &[("a", A, true), ("b", A, true), ("c", A, true)]),
+        own_roots,
+    ]));
+
+    assert_eq!(known.row("a", A).expect.roots, RootsRef::File(file));
+    assert_eq!(known.row("a", A).expect.plaintext, PlaintextRule::Forbidden);
+    assert_eq!(known.row("a", A).plaintext.len(), 2);
+    assert_eq!(
+        known.row("a", B).expect.roots,
+        RootsRef::File(Path::new("own.pem").into())
+    );
+    assert_eq!(known.row("b", A).plaintext, []);
+    assert_eq!(known.row("c", A).expect.roots, RootsRef::Public);
+}
+
+#[test]
+fn a_rule_that_forbids_probing_leaves_only_a_count() {
+    let labels = vec![("probe".to_owned(), "no".to_owned())];
+    let by_label = RuleMatch {
+        labels,
+        ..RuleMatch::default()
+    };
+    let mut known = Known::new(
+        vec![Rule {
+            probe: Some(false),
+            ..rule(by_label)
+        }],
+        NO_CAPS,
+    );
+    known.hear(Update::Changed(object(
+        "x",
+        1,
+        &[("a", A, true), ("b", A, true)],
+    )));
+    let mut labelled = object("x", 1, &[("a", A, true), ("b", A, true)]);
+    labelled.labels = Arc::new([("probe".to_owned(), "no".to_owned())].into());
+    assert_eq!(
+        known.hear(Update::Changed(labelled)),
+        ["- x a 192.0.2.1", "- x b 192.0.2.1"]
+    );
+    assert_eq!(known.dropped(DropReason::Denied), 2);
+    known.hear(Update::Gone(key("x")));
+    assert_eq!(known.dropped(DropReason::Denied), 0);
+}
+
+#[test]
+fn what_a_rule_denies_takes_no_place_under_the_caps() {
+    let rules = vec![Rule {
+        probe: Some(false),
+        ..rule(for_host("a"))
+    }];
+    let mut known = Known::new(
+        rules,
+        Caps {
+            total: 1,
+            per_namespace: 1,
+        },
+    );
+    known.hear(Update::Changed(object(
+        "x",
+        1,
+        &[("a", A, true), ("b", A, true)],
+    )));
+    assert_eq!(known.rows.len(), 1);
+    assert_eq!(
+        (
+            known.dropped(DropReason::Denied),
+            known.dropped(DropReason::Cap)
+        ),
+        (1, 0)
+    );
+}
+
+#[test]
+fn the_next_row_comes_in_when_one_under_the_cap_goes() {
+    let mut known = Known::new(
+        vec![],
+        Caps {
+            total: 10,
+            per_namespace: 2,
+        },
+    );
+    for (name, created) in [("x", 1), ("y", 2), ("z", 3)] {
+        known.hear(Update::Changed(object(name, created, &[(name, A, true)])));
+    }
+    assert_eq!(known.dropped(DropReason::Cap), 1);
+    assert_eq!(
+        known.hear(Update::Gone(key("x"))),
+        ["+ z z 192.0.2.1", "- x x 192.0.2.1"]
+    );
+    assert_eq!(known.dropped(DropReason::Cap), 0);
+}
+
+#[test]
+fn what_an_object_could_not_declare_is_counted_while_it_is_there() {
+    let mut known = Known::new(vec![], NO_CAPS);
+    let mut waiting = object("x", 1, &[]);
+    let dropped = |reason| Dropped {
+        host: "a".into(),
+        reason,
+    };
+    waiting.dropped = vec![
+        dropped(DropReason::NoAddress),
+        dropped(DropReason::NoAddress),
+        dropped(DropReason::Unsupported),
+    ];
+    known.hear(Update::Changed(waiting.clone()));
+    known.hear(Update::Changed(waiting));
+    let expected = [
+        (DropReason::Denied, 0),
+        (DropReason::Cap, 0),
+        (DropReason::NoAddress, 2),
+        (DropReason::Unsupported, 1),
+    ];
+    assert_eq!(known.catalog.dropped("ingress"), expected);
+    known.hear(Update::Gone(key("x")));
+    assert_eq!(known.dropped(DropReason::NoAddress), 0);
+}
+
+/// A sequence of small numbers that looks random and is always the same
+/// (Knuth's MMIX linear congruential generator).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % limit
+    }
+}
+
+/// Some object of a small world, so that they meet on rows often.
+fn some_object(name: usize, numbers: &mut Numbers) -> Declared {
+    let (hosts, addresses) = (["", "a", "b", "c", "denied"], [A, B, "lb.example.net"]);
+    let targets: Vec<_> = (0..numbers.below(5))
+        .map(|_| {
+            let (host, at) = (numbers.below(5), numbers.below(3));
+            (hosts[host], addresses[at], numbers.below(2) == 0)
+        })
+        .collect();
+    let mut declared = object(
+        &format!("o{name}"),
+        i64::try_from(numbers.below(3)).unwrap(),
+        &targets,
+    );
+    if numbers.below(3) == 0 {
+        declared.dropped = vec![Dropped {
+            host: "".into(),
+            reason: DropReason::NoAddress,
+        }];
+    }
+    declared
+}
+
+#[test]
+fn what_is_known_depends_on_the_objects_and_not_on_the_way_to_them() {
+    let rules = || {
+        vec![Rule {
+            probe: Some(false),
+            ..rule(for_host("denied"))
+        }]
+    };
+    for seed in 0..60_usize {
+        let mut numbers = Numbers(seed as u64);
+        let caps = Caps {
+            total: 2 + seed % 5,
+            per_namespace: 1 + seed % 7,
+        };
+        let mut known = Known::new(rules(), caps);
+        let mut objects: BTreeMap<usize, Declared> = BTreeMap::new();
+        for _ in 0..40 {
+            let name = numbers.below(8);
+            match numbers.below(10) {
+                0 => {
+                    objects.retain(|_, _| numbers.below(2) == 0);
+                    known.hear(Update::Listed(objects.values().cloned().collect()));
+                }
+                1..=3 => {
+                    objects.remove(&name);
+                    known.hear(Update::Gone(key(&format!("o{name}"))));
+                }
+                _ => {
+                    let declared = some_object(name, &mut numbers);
+                    objects.insert(name, declared.clone());
+                    known.hear(Update::Changed(declared));
+                }
+            }
+            let mut fresh = Known::new(rules(), caps);
+            fresh.hear(Update::Listed(objects.values().rev().cloned().collect()));
+            assert_eq!(known.rows, fresh.rows, "seed {seed}");
+            assert_eq!(
+                known.catalog.dropped("ingress"),
+                fresh.catalog.dropped("ingress"),
+                "seed {seed}"
+            );
+        }
+        known.hear(Update::Listed(vec![]));
+        assert!(
+            known.rows.is_empty()
+                && known.catalog.rows.is_empty()
+                && known.catalog.hosts.is_empty()
+        );
+    }
+}

@@ -310,3 +310,7 @@ fn joined(paths: &[PathBuf]) -> String {
         .collect();
     paths.join(", ")
 }
+
+#[cfg(test)]
+#[path = "cluster_test.rs"]
+mod tests;

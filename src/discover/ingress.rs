@@ -59,7 +59,7 @@ fn start(context: &Context, cluster: &Cluster) -> BoxStream<'static, Update> {
 
 /// Every target that `ingress` declares, and every host that cannot be one.
 #[must_use]
-fn targets(ingress: &Ingress) -> (Vec<Target>, Vec<Dropped>) {
+pub(super) fn targets(ingress: &Ingress) -> (Vec<Target>, Vec<Dropped>) {
     let owner = owner::<Ingress>(&ingress.metadata);
     let empty = IngressSpec::default();
     let spec = ingress.spec.as_ref().unwrap_or(&empty);

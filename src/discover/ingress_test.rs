@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::*;
+use crate::model::UnixTime;
 
 fn files(ending: &str) -> BTreeSet<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ingress");
@@ -119,7 +120,7 @@ fn a_target_carries_the_object_that_declares_it() {
         (owner.kind, &*owner.namespace, &*owner.name),
         ("Ingress", "trade", "shop")
     );
-    assert_eq!(owner.created.map(|at| at.as_secs()), Some(1_767_323_045));
+    assert_eq!(owner.created.map(UnixTime::as_secs), Some(1_767_323_045));
 }
 
 /// An object with this many hosts, published at this many addresses.
