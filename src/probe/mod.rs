@@ -6,9 +6,12 @@
 
 pub mod answer;
 pub mod ended;
+mod exchange;
 pub mod hello;
+pub mod legacy;
 pub mod names;
 mod records;
+pub mod version;
 
 #[cfg(test)]
 mod testdata;
