@@ -60,10 +60,13 @@ impl Answer {
 
     /// The next message; `None` until more bytes are fed; an error once no more can come.
     pub fn next_message(&mut self) -> Result<Option<Message>, Ended> {
-        match self.records.next_message()? {
-            Some((kind, body)) => parse(kind, body).map(Some),
-            None => Ok(None),
+        while let Some((kind, body)) = self.records.next_message()? {
+            // A HelloRequest may come at any time and means nothing now (section 7.4.1.1).
+            if kind != 0 {
+                return parse(kind, body).map(Some);
+            }
         }
+        Ok(None)
     }
 }
 

@@ -19,6 +19,10 @@ pub mod legacy;
 pub mod names;
 mod records;
 pub mod version;
+<<<<<<< HEAD
+=======
+
+>>>>>>> wire
 #[cfg(test)]
 mod testdata;
 
