@@ -10,19 +10,11 @@ use super::ended::Ended;
 use super::hello::client_hello;
 use crate::model::TlsVersion;
 
-<<<<<<< HEAD
-/// How long a server gets to close after our farewell, so that it and not this machine keeps the
-/// address pair for TCP's TIME-WAIT. One round trip between continents.
-const FAREWELL_MAX: Duration = Duration::from_millis(250);
-
-/// What is read and thrown away meanwhile: a flight of an ordinary server.
-=======
 /// How long a server gets to close after our farewell: one round trip between continents.
 const FAREWELL_MAX: Duration = Duration::from_millis(250);
 
 /// What is read and thrown away meanwhile, because closing a socket with something unread resets
 /// the connection, which servers log. The rest of an ordinary server's flight fits.
->>>>>>> wire
 const FAREWELL_MAX_BYTES: u64 = 1 << 16;
 
 /// A hello that was sent over `stream`, and its answer as it arrives. Deadlines are the caller's.
@@ -67,14 +59,6 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
         }
     }
 
-<<<<<<< HEAD
-    /// Says that this was all, and waits a little for the server to close. It may as well be gone:
-    /// what was learnt stands.
-    pub(super) async fn close(self, version: TlsVersion) {
-        let farewell = async {
-            self.stream.write_all(&farewell(version)).await.ok();
-            self.stream.flush().await.ok();
-=======
     /// Says that this was all, on both layers (haproxy closes for the alert or for TCP's end, as it
     /// happens), and waits a little for the server to close. It may be gone: what was learnt
     /// stands.
@@ -82,7 +66,6 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
         let farewell = async {
             self.stream.write_all(&farewell(version)).await.ok();
             self.stream.shutdown().await.ok();
->>>>>>> wire
             let mut rest = self.stream.take(FAREWELL_MAX_BYTES);
             tokio::io::copy(&mut rest, &mut tokio::io::sink())
                 .await

@@ -80,13 +80,8 @@ impl Flight {
             }
             (Message::CertificateRequest, Some(_)) => self.is_client_asked = true,
             (Message::ServerHelloDone, Some(_)) => self.is_over = true,
-<<<<<<< HEAD
-            // A stapled OCSP response, or the HelloRequest that may come at any time.
-            (Message::Other(0 | 22), _) => {}
-=======
             // A stapled OCSP response (RFC 6066 section 8).
             (Message::Other(22), Some(_)) => {}
->>>>>>> wire
             (Message::Other(_), _) => return Err(Ended::Malformed("an unexpected message")),
             (_, None) => return Err(Ended::Malformed("no ServerHello first")),
         }

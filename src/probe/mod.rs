@@ -19,10 +19,7 @@ pub mod legacy;
 pub mod names;
 mod records;
 pub mod version;
-<<<<<<< HEAD
-=======
 
->>>>>>> wire
 #[cfg(test)]
 mod testdata;
 

@@ -148,15 +148,10 @@ mod tests {
     }
 
     #[tokio::test]
-<<<<<<< HEAD
-    async fn a_warning_about_the_name_is_read_past() {
-        let bytes = [&[21, 3, 3, 0, 2, 1, 112], TLS12].concat();
-=======
     async fn a_warning_about_the_name_and_a_hello_request_are_read_past() {
         let warning = [21, 3, 3, 0, 2, 1, 112];
         let request = [22, 3, 3, 0, 4, 0, 0, 0, 0];
         let bytes = [&warning[..], &request, TLS12].concat();
->>>>>>> wire
         assert_eq!(answer(Tls12, &bytes).await, YES);
     }
 
