@@ -1,3 +1,29 @@
-//! The program's entry: arguments in, exit code out.
+//! The program's entry: arguments and environment in, exit code out.
 
-fn main() {}
+use std::env;
+use std::process::ExitCode;
+
+use kube_https_exporter::{cli, command};
+
+fn main() -> ExitCode {
+    let command = match cli::parse(env::args_os()) {
+        Ok(command) => command,
+        Err(error) => error.exit(),
+    };
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        eprintln!("kube-https-exporter: another crypto provider is installed already");
+        return ExitCode::FAILURE;
+    }
+    let environment = command::Environment {
+        kubeconfig: env::var_os("KUBECONFIG"),
+        home: env::home_dir(),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("kube-https-exporter: cannot start the runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    runtime.block_on(command::run(command, environment))
+}

@@ -1,0 +1,137 @@
+//! The commands: what the program does when it is asked to, and the exit code it ends with.
+
+mod check;
+mod demo;
+mod serve;
+mod shutdown;
+mod table;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use tracing::warn;
+
+use crate::cli::{self, Command};
+use crate::config::{self, Config};
+use crate::discover::{Cluster, ClusterError, Search};
+use crate::judge::{self, CHECKS};
+use crate::{gen_documents, logging, probe, record, run};
+
+/// Wrong usage, or a configuration or kubeconfig that is wrong.
+const USAGE: u8 = 2;
+
+/// What the environment says of where the cluster is, as kubectl reads it.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// `KUBECONFIG`.
+    pub kubeconfig: Option<OsString>,
+    /// `HOME`.
+    pub home: Option<PathBuf>,
+}
+
+/// Why a command could not do what it was asked to. Whatever it is, the exit code is 2: nothing
+/// was looked at.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error("{0}; write `targets` in a configuration file, or point at a cluster with --kubeconfig")]
+    NothingToLookAt(ClusterError),
+    #[error(transparent)]
+    Roots(#[from] judge::Error),
+    #[error(transparent)]
+    Web(#[from] crate::serve::Error),
+    #[error(transparent)]
+    Probe(#[from] probe::Error),
+    #[error(transparent)]
+    Demo(#[from] crate::demo::Error),
+    #[error("cannot listen at {0}")]
+    Listen(cli::Listen, #[source] std::io::Error),
+    #[error("cannot write the documents below {0}")]
+    Gen(PathBuf, #[source] std::io::Error),
+    #[error("cannot hear the signals that end the program")]
+    Signals(#[source] std::io::Error),
+    #[error("cannot reach the demo's own cluster")]
+    DemoCluster(#[source] kube::config::KubeconfigError),
+}
+
+/// Does what was asked, and gives the exit code.
+pub async fn run(command: Command, environment: Environment) -> ExitCode {
+    let done = match command {
+        Command::Serve(typed) => {
+            logging::init(typed.log.level, typed.log.format);
+            serve::serve(typed, &environment).await
+        }
+        Command::Check(typed) => {
+            logging::init(typed.log.level, typed.log.format);
+            check::check(typed, &environment).await
+        }
+        Command::Demo(typed) => {
+            logging::init(typed.log.level, typed.log.format);
+            demo::demo(typed).await
+        }
+        Command::Gen { folder } => gen_documents::write(&folder)
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(|error| Error::Gen(folder, error)),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("kube-https-exporter: {}", chain(&error));
+        ExitCode::from(USAGE)
+    })
+}
+
+/// An error and its sources, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+/// The configuration that was asked for, or the defaults.
+fn load_config(typed: &cli::ConfigFile) -> Result<Config, Error> {
+    let checked = CHECKS.iter().flat_map(|check| check.families).map(|family| family.name);
+    let own = record::own_families().iter().map(|family| family.name);
+    let families: Vec<&str> = checked.chain(own).collect();
+    Ok(match &typed.config_file {
+        Some(path) => config::load(path, &families)?,
+        None => Config::default(),
+    })
+}
+
+/// The cluster that kubectl would find. None is fine where targets are written by hand.
+async fn find_cluster(
+    typed: &cli::Cluster,
+    environment: &Environment,
+    config: &Config,
+) -> Result<Option<Cluster>, Error> {
+    let search = Search::new(
+        typed.kubeconfig.clone(),
+        typed.context.clone(),
+        environment.kubeconfig.as_deref(),
+        environment.home.as_deref(),
+    );
+    match search.find().await {
+        Ok(cluster) => Ok(Some(cluster)),
+        Err(error @ ClusterError::NoCluster { .. }) if config.targets.is_empty() => {
+            Err(Error::NothingToLookAt(error))
+        }
+        Err(error @ ClusterError::NoCluster { .. }) => {
+            warn!(%error, "only the targets of the configuration are looked at");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The stages, started.
+fn start(config: Config, cluster: Option<Cluster>, roots: judge::Roots) -> Result<run::Running, Error> {
+    Ok(run::start(config, cluster, roots)?)
+}

@@ -1,0 +1,84 @@
+//! `serve`: the exporter.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::{Environment, Error, find_cluster, load_config, shutdown, start};
+use crate::cli::{Listen, Serve, Web as WebFlags};
+use crate::judge::Roots;
+use crate::run::Running;
+use crate::serve::{self, Web};
+
+/// Runs until it is told to end.
+pub(super) async fn serve(typed: Serve, environment: &Environment) -> Result<ExitCode, Error> {
+    let mut config = load_config(&typed.config)?;
+    if typed.config_check {
+        Roots::load(&config, &[] as &[&[u8]])?;
+        println!("The configuration is right.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    config.namespaces = typed.cluster.namespaces(config.namespaces);
+    let cluster = find_cluster(&typed.cluster, environment, &config).await?;
+    let roots = Roots::load(&config, cluster.as_ref().map_or(&[], |cluster| &cluster.ca))?;
+    let stop = CancellationToken::new();
+    shutdown::on_signals(stop.clone()).map_err(Error::Signals)?;
+    let listeners = listen(&typed.web.listen_addresses).await?;
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        cluster = cluster.as_ref().map(tracing::field::display),
+        "started",
+    );
+    let running = start(config, cluster, roots)?;
+    until_stopped(running, listeners, &typed.web, stop).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Serves what the stages fill until `stop`, and then ends them.
+pub(super) async fn until_stopped(
+    running: Running,
+    listeners: Vec<TcpListener>,
+    flags: &WebFlags,
+    stop: CancellationToken,
+) -> Result<(), Error> {
+    let web = Web::new(
+        Arc::clone(&running.store),
+        Arc::clone(&running.own),
+        Arc::clone(&running.progress),
+        &flags.telemetry_path,
+    )?;
+    serve::serve(listeners, web, stop).await;
+    running.stop().await;
+    Ok(())
+}
+
+/// Binds every address that was asked for.
+pub(super) async fn listen(addresses: &[Listen]) -> Result<Vec<TcpListener>, Error> {
+    let mut listeners = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        let listener = bind(address).await.map_err(|error| Error::Listen(address.clone(), error))?;
+        if let Ok(local) = listener.local_addr() {
+            info!(address = %local, "listening");
+        }
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+/// Without a host, both families at once; IPv4 alone where the machine has no IPv6.
+async fn bind(address: &Listen) -> io::Result<TcpListener> {
+    match address.host.as_deref() {
+        Some(host) => TcpListener::bind((host, address.port)).await,
+        None => match TcpListener::bind((Ipv6Addr::UNSPECIFIED, address.port)).await {
+            Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+                TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port)).await
+            }
+            bound => bound,
+        },
+    }
+}
