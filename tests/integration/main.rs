@@ -1,0 +1,23 @@
+//! What the program does to real servers and hostile ones, on loopback. `make tools` installs the
+//! servers; none is skipped where it is missing.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "clippy's exception for tests does not cover their helpers; a failed test panics"
+)]
+
+/// Certificates.
+mod ca;
+/// Child processes: where their programs are, what they need, and their end.
+mod process;
+/// Real TLS servers, each by one function.
+mod peers;
+/// Listeners that misbehave, each in one way.
+mod hostile;
+
+/// Which versions real servers accept, and the certificates they show.
+mod versions;
+/// What hostile servers cost and how they are reported.
+mod hostility;
