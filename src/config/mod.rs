@@ -205,3 +205,45 @@ impl RuleMatch {
             && (self.labels.iter()).all(|(key, value)| labels.get(key) == Some(value))
     }
 }
+
+impl Default for Config {
+    fn default() -> Self {
+        let threshold = |share, days: u64| Threshold {
+            share,
+            cap: Duration::from_hours(24 * days),
+        };
+        Self {
+            interval: Duration::from_mins(5),
+            deep_interval: Duration::from_hours(6),
+            timeout: Duration::from_secs(10),
+            concurrency: 64,
+            per_address: PerAddress {
+                in_flight: 8,
+                connections_per_second: 100,
+            },
+            caps: Caps {
+                total: 100_000,
+                per_namespace: 5_000,
+            },
+            expiry: Expiry {
+                warning: threshold(0.25, 21),
+                critical: threshold(0.10, 7),
+            },
+            vantage: String::new(),
+            trust: Trust::default(),
+            namespaces: Vec::new(),
+            discovery: Discovery {
+                api_server: true,
+                ingress: true,
+            },
+            rules: Vec::new(),
+            targets: Vec::new(),
+            default_certificates: Vec::new(),
+            metrics: Metrics::default(),
+            security: Security {
+                deny_networks: Vec::new(),
+                allow_networks: Vec::new(),
+            },
+        }
+    }
+}
