@@ -118,8 +118,8 @@ impl Prober {
 
     /// What a server shows in clear to our own hellos, where the library could not agree with it.
     async fn legacy(&self, door: &TlsDoor, ip: IpAddr, deadline: Instant) -> Option<Handshake> {
-        // A server answers a TLS 1.2 hello with what it has between TLS 1.0 and 1.2.
-        for version in [TlsVersion::Tls12, TlsVersion::Ssl30] {
+        // A server should answer a TLS 1.2 hello with what it has from TLS 1.0 up; some do not.
+        for version in [TlsVersion::Tls12, TlsVersion::Tls10, TlsVersion::Ssl30] {
             let shown = within(deadline, "shaking hands", async {
                 let mut stream = connect(ip, door.port, deadline).await?;
                 legacy_handshake(&mut stream, version, door.server_name.as_deref()).await

@@ -1,5 +1,5 @@
-//! What the program does to real servers and hostile ones, on loopback. `make tools` installs the
-//! servers; none is skipped where it is missing.
+//! What the program does to real servers and hostile ones, and in a real cluster, all on
+//! loopback. `make tools` installs them; none is skipped where it is missing.
 
 #![expect(
     clippy::unwrap_used,
@@ -16,8 +16,12 @@ mod process;
 mod peers;
 /// Listeners that misbehave, each in one way.
 mod hostile;
+/// A real API server on a real etcd.
+mod cluster;
 
 /// Which versions real servers accept, and the certificates they show.
 mod versions;
 /// What hostile servers cost and how they are reported.
 mod hostility;
+/// What is discovered in a real cluster, under the access rules of the sources' table.
+mod discovery;

@@ -1,0 +1,302 @@
+//! A cluster small enough for one test: a real kube-apiserver on a real etcd, both on loopback,
+//! without controllers and nodes.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use k8s_openapi::api::authentication::v1::TokenRequest;
+use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding};
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use kube::core::{ApiResource, DynamicObject};
+use kube_https_exporter::discover::Search;
+use kube_https_exporter::discover::rbac::Grant;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::process::{Site, command, free_port};
+
+/// Between two looks at whether the API server is ready.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How many looks it is given: 60 s; it takes 3 s alone on two cores.
+const LOOKS: u32 = 600;
+
+/// The administrator's token, of the group that may do everything.
+const ADMIN: &str = "admin-token";
+
+/// The namespace of the tests' service accounts.
+pub(crate) const MONITORING: &str = "monitoring";
+
+/// A running cluster. Its processes are killed, and its folder removed, when the value goes.
+pub(crate) struct Cluster {
+    etcd: Child,
+    api_server: Child,
+    etcd_port: u16,
+    port: u16,
+    site: Site,
+    /// The administrator.
+    client: kube::Client,
+}
+
+impl Cluster {
+    /// Starts one, and waits until it answers.
+    pub(crate) async fn start() -> Self {
+        let site = Site::new("cluster");
+        site.write(
+            "tokens.csv",
+            &format!("{ADMIN},admin,admin,\"system:masters\"\n"),
+        );
+        let key = rcgen::KeyPair::generate().unwrap();
+        site.write("accounts.key", &key.serialize_pem());
+        site.write("accounts.pem", &key.public_key_pem());
+
+        let (etcd_port, peer_port, port) = (free_port(), free_port(), site.port);
+        let etcd = etcd(&site, etcd_port, peer_port);
+        let api_server = api_server(&site, etcd_port, port);
+        // Nothing is verified here, for the certificate is being made; what is under test verifies.
+        let mut config = kube::Config::new(format!("https://127.0.0.1:{port}").parse().unwrap());
+        config.accept_invalid_certs = true;
+        config.auth_info.token = Some(ADMIN.to_owned().into());
+        let client = kube::Client::try_from(config).unwrap();
+        let mut cluster = Self {
+            etcd,
+            api_server,
+            etcd_port,
+            port,
+            site,
+            client,
+        };
+        cluster.wait().await;
+        cluster.namespace(MONITORING).await;
+        cluster
+    }
+
+    /// Waits until the API server answers and has made its first namespace.
+    async fn wait(&mut self) {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        for _ in 0..LOOKS {
+            if namespaces.get("default").await.is_ok() {
+                return;
+            }
+            let ended = self.api_server.try_wait().unwrap();
+            assert!(ended.is_none(), "the API server stopped: {}", self.log());
+            sleep(LOOK_EVERY).await;
+        }
+        panic!("the API server does not answer: {}", self.log());
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.site.path("kube-apiserver.log")).unwrap_or_default()
+    }
+
+    /// Ends the API server without a warning.
+    pub(crate) fn kill_api_server(&mut self) {
+        self.api_server.kill().unwrap();
+        self.api_server.wait().unwrap();
+    }
+
+    /// Starts it again on the same port, with all its data.
+    pub(crate) async fn restart_api_server(&mut self) {
+        self.api_server = api_server(&self.site, self.etcd_port, self.port);
+        self.wait().await;
+    }
+
+    /// A kubeconfig for the holder of this token.
+    pub(crate) fn kubeconfig(&self, token: &str) -> PathBuf {
+        let url = format!("https://127.0.0.1:{}", self.port);
+        // The file holds the self-signed authority after the certificate that it signed.
+        let cluster = json!({"server": url, "certificate-authority": "certs/apiserver.crt"});
+        let kubeconfig = json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "test", "cluster": cluster}],
+            "users": [{"name": "user", "user": {"token": token}}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "user"}}],
+            "current-context": "test",
+        });
+        self.site
+            .write(
+                &format!("kubeconfig-{}", free_port()),
+                &kubeconfig.to_string(),
+            )
+            .into()
+    }
+
+    /// Where this cluster is found by the service account `account`, which is made if need be.
+    pub(crate) async fn search(&self, account: &str) -> Search {
+        let token = self.token(account).await;
+        Search::new(Some(self.kubeconfig(&token)), None, None, None)
+    }
+
+    /// A token of the service account `account`, which is made if need be.
+    pub(crate) async fn token(&self, account: &str) -> String {
+        self.apply::<ServiceAccount>(MONITORING, json!({"metadata": {"name": account}}))
+            .await;
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), MONITORING);
+        let wanted = TokenRequest::default();
+        let granted = accounts
+            .create_token_request(account, &PostParams::default(), &wanted)
+            .await;
+        granted.unwrap().status.unwrap().token.unwrap()
+    }
+
+    /// Makes a namespace.
+    pub(crate) async fn namespace(&self, name: &str) {
+        self.apply::<Namespace>("", json!({"metadata": {"name": name}}))
+            .await;
+    }
+
+    /// Binds exactly these rules to the service account `account`.
+    pub(crate) async fn grant(&self, account: &str, grant: &Grant, rules: &[PolicyRule]) {
+        let role = json!({"metadata": {"name": account}, "rules": rules});
+        let binding = |kind| {
+            json!({
+                "metadata": {"name": account},
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": account},
+                "subjects": [{"kind": "ServiceAccount", "namespace": MONITORING, "name": account}],
+            })
+        };
+        match grant {
+            Grant::Cluster => {
+                self.apply::<ClusterRole>("", role).await;
+                self.apply::<ClusterRoleBinding>("", binding("ClusterRole"))
+                    .await;
+            }
+            Grant::Namespace(namespace) => {
+                self.apply::<Role>(namespace, role).await;
+                self.apply::<RoleBinding>(namespace, binding("Role")).await;
+            }
+        }
+    }
+
+    /// Makes an object, or changes it to what is given.
+    pub(crate) async fn apply<K: kube::Resource<DynamicType = ()>>(
+        &self,
+        namespace: &str,
+        object: Value,
+    ) {
+        let (api, name, object) = self.typed::<K>(namespace, object);
+        api.patch(&name, &applying(), &Patch::Apply(object))
+            .await
+            .unwrap();
+    }
+
+    /// As [`Self::apply`], for the object's status.
+    pub(crate) async fn apply_status<K: kube::Resource<DynamicType = ()>>(
+        &self,
+        namespace: &str,
+        object: Value,
+    ) {
+        let (api, name, object) = self.typed::<K>(namespace, object);
+        api.patch_status(&name, &applying(), &Patch::Apply(object))
+            .await
+            .unwrap();
+    }
+
+    /// Deletes an object.
+    pub(crate) async fn delete<K: kube::Resource<DynamicType = ()>>(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) {
+        self.api::<K>(namespace)
+            .delete(name, &DeleteParams::default())
+            .await
+            .unwrap();
+    }
+
+    fn typed<K: kube::Resource<DynamicType = ()>>(
+        &self,
+        namespace: &str,
+        mut object: Value,
+    ) -> (Api<DynamicObject>, String, Value) {
+        object["apiVersion"] = K::api_version(&()).into();
+        object["kind"] = K::kind(&()).into();
+        let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+        (self.api::<K>(namespace), name, object)
+    }
+
+    fn api<K: kube::Resource<DynamicType = ()>>(&self, namespace: &str) -> Api<DynamicObject> {
+        let (client, kind) = (self.client.clone(), ApiResource::erase::<K>(&()));
+        match namespace {
+            "" => Api::all_with(client, &kind),
+            namespace => Api::namespaced_with(client, namespace, &kind),
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for child in [&mut self.api_server, &mut self.etcd] {
+            child.kill().ok();
+            child.wait().ok();
+        }
+    }
+}
+
+fn applying() -> PatchParams {
+    PatchParams::apply("integration-test").force()
+}
+
+fn etcd(site: &Site, port: u16, peer_port: u16) -> Child {
+    let (clients, peers) = (
+        format!("http://127.0.0.1:{port}"),
+        format!("http://127.0.0.1:{peer_port}"),
+    );
+    let mut command = command("etcd");
+    command
+        .args(["--data-dir", &site.path("etcd")])
+        .args([
+            "--listen-client-urls",
+            &clients,
+            "--advertise-client-urls",
+            &clients,
+        ])
+        .args([
+            "--listen-peer-urls",
+            &peers,
+            "--initial-advertise-peer-urls",
+            &peers,
+        ])
+        .args(["--initial-cluster", &format!("default={peers}")])
+        .arg("--unsafe-no-fsync");
+    spawn(site, "etcd", command)
+}
+
+fn api_server(site: &Site, etcd_port: u16, port: u16) -> Child {
+    let (public, private) = (site.path("accounts.pem"), site.path("accounts.key"));
+    let mut command = command("kube-apiserver");
+    command
+        .arg(format!("--etcd-servers=http://127.0.0.1:{etcd_port}"))
+        .arg(format!("--secure-port={port}"))
+        .arg(format!("--cert-dir={}", site.path("certs")))
+        .arg(format!("--token-auth-file={}", site.path("tokens.csv")))
+        .arg(format!("--service-account-key-file={public}"))
+        .arg(format!("--service-account-signing-key-file={private}"))
+        .arg("--service-account-issuer=https://kubernetes.default.svc")
+        .arg("--service-cluster-ip-range=10.0.0.0/24")
+        .args(["--bind-address=127.0.0.1", "--authorization-mode=RBAC"])
+        // No controller makes the default service accounts that this admission waits for.
+        .arg("--disable-admission-plugins=ServiceAccount")
+        // It refuses to publish a loopback address; tests write the slice themselves.
+        .arg("--endpoint-reconciler-type=none");
+    spawn(site, "kube-apiserver", command)
+}
+
+fn spawn(site: &Site, name: &str, mut command: Command) -> Child {
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(site.path(&format!("{name}.log")))
+        .unwrap();
+    command
+        .current_dir(&site.dir)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap_or_else(|error| panic!("{name} cannot be run: {error}"))
+}

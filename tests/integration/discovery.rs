@@ -1,0 +1,402 @@
+//! Discovery against a real API server, as a service account that may do exactly what the table
+//! of sources asks for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::api::rbac::v1::PolicyRule;
+use kube::api::{Api, ListParams};
+use kube_https_exporter::config::Config;
+use kube_https_exporter::discover::rbac::{Grant, rules};
+use kube_https_exporter::discover::{
+    Catalog, Change, Context, DropReason, Health, SOURCES, Update, start,
+};
+use kube_https_exporter::model::{RootsRef, Row, Target, UnixTime};
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
+
+use crate::cluster::Cluster;
+
+/// For a test's account.
+const ACCOUNT: &str = "exporter";
+
+/// What is waited for takes a second or two, after a failure up to 30 s of back-off more.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// What discovery has said so far, and what it comes to.
+struct Discovered {
+    updates: BoxStream<'static, (&'static str, Update)>,
+    catalog: Catalog,
+    rows: BTreeMap<Row, Arc<Target>>,
+    health: BTreeMap<&'static str, Health>,
+}
+
+impl Discovered {
+    /// Discovery by [`ACCOUNT`], whatever it may do.
+    async fn start(cluster: &Cluster, config: Config) -> Self {
+        let found = cluster.search(ACCOUNT).await.find().await.unwrap();
+        let context = Context {
+            config: Arc::new(config),
+            cluster: Some(found),
+            clock: || UnixTime::from_secs(1),
+        };
+        Self {
+            updates: start(&context),
+            catalog: Catalog::new(context.config.rules.clone(), context.config.caps),
+            rows: BTreeMap::new(),
+            health: BTreeMap::new(),
+        }
+    }
+
+    /// Listens until `condition` holds.
+    async fn until(&mut self, what: &str, condition: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !condition(self) {
+            let Ok(next) = timeout_at(deadline, self.updates.next()).await else {
+                panic!(
+                    "not so in {PATIENCE:?}: {what}; known: {:?}, {:?}",
+                    self.hosts(),
+                    self.health
+                );
+            };
+            let (source, update) = next.unwrap();
+            self.take(source, update);
+        }
+    }
+
+    fn take(&mut self, source: &'static str, update: Update) {
+        if let Update::Health(health) = &update {
+            self.health.insert(source, health.clone());
+        }
+        for change in self.catalog.apply(source, update) {
+            match change {
+                Change::Target(target) => drop(self.rows.insert(target.row.clone(), target)),
+                Change::Gone(row) => drop(self.rows.remove(&row)),
+            }
+        }
+    }
+
+    /// The hosts of the rows of Ingresses.
+    fn hosts(&self) -> Vec<&str> {
+        self.targets("ingress")
+            .map(|target| &*target.row.host)
+            .collect()
+    }
+
+    fn targets(&self, source: &str) -> impl Iterator<Item = &Target> {
+        let of_source = move |target: &&Target| target.row.source == source;
+        self.rows.values().map(|target| &**target).filter(of_source)
+    }
+
+    fn synced(&self, source: &str) -> bool {
+        matches!(self.health.get(source), Some(Health::Synced(_)))
+    }
+
+    /// The reason and particulars of a source's last failure.
+    fn failure(&self, source: &str) -> Option<(&'static str, &str)> {
+        match self.health.get(source) {
+            Some(Health::Failed { reason, detail }) => Some((reason, detail)),
+            _ => None,
+        }
+    }
+}
+
+/// Every rule that the sources ask for.
+fn needed(namespaces: &[String]) -> BTreeMap<Grant, Vec<PolicyRule>> {
+    rules(SOURCES.iter().flat_map(|source| source.access), namespaces)
+}
+
+async fn grant_all(cluster: &Cluster) {
+    for (grant, rules) in needed(&[]) {
+        cluster.grant(ACCOUNT, &grant, &rules).await;
+    }
+}
+
+fn ingress(name: &str, hosts: &[&str]) -> Value {
+    let paths = json!([{"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "s", "port": {"number": 80}}}}]);
+    let rules: Vec<_> = hosts
+        .iter()
+        .map(|host| json!({"host": host, "http": {"paths": paths}}))
+        .collect();
+    json!({"metadata": {"name": name}, "spec": {"rules": rules, "tls": [{"hosts": [hosts[0]], "secretName": "s"}]}})
+}
+
+/// An Ingress that its controller has published.
+async fn publish(cluster: &Cluster, namespace: &str, name: &str, hosts: &[&str]) {
+    cluster
+        .apply::<Ingress>(namespace, ingress(name, hosts))
+        .await;
+    let ports = json!([{"port": 8443, "protocol": "TCP"}]);
+    let balancer = json!({"ingress": [{"ip": "127.0.0.1", "ports": ports}]});
+    let status = json!({"metadata": {"name": name}, "status": {"loadBalancer": balancer}});
+    cluster.apply_status::<Ingress>(namespace, status).await;
+}
+
+#[tokio::test]
+async fn an_ingress_appears_is_published_changes_and_goes() {
+    let cluster = Cluster::start().await;
+    grant_all(&cluster).await;
+    let mut found = Discovered::start(&cluster, Config::default()).await;
+    found.until("synced", |found| found.synced("ingress")).await;
+    assert_eq!(found.hosts(), [""; 0]);
+
+    cluster
+        .apply::<Ingress>("default", ingress("shop", &["shop.test"]))
+        .await;
+    let waiting = (DropReason::NoAddress, 1);
+    found
+        .until("no address", |found| {
+            found.catalog.dropped("ingress").contains(&waiting)
+        })
+        .await;
+
+    publish(&cluster, "default", "shop", &["shop.test"]).await;
+    found
+        .until("published", |found| found.hosts() == ["shop.test"])
+        .await;
+    let target = found.targets("ingress").next().unwrap();
+    assert_eq!(
+        (&*target.row.namespace, &*target.row.name),
+        ("default", "shop")
+    );
+    assert_eq!((&*target.row.address, target.row.port), ("127.0.0.1", 8443));
+    assert!(target.expect.tls);
+    assert!(target.owners[0].created.is_some());
+
+    publish(&cluster, "default", "shop", &["shop.test", "plain.test"]).await;
+    found
+        .until("changed", |found| {
+            found.hosts() == ["plain.test", "shop.test"]
+        })
+        .await;
+    assert!(!found.targets("ingress").next().unwrap().expect.tls);
+
+    cluster.delete::<Ingress>("default", "shop").await;
+    found.until("gone", |found| found.hosts().is_empty()).await;
+}
+
+#[tokio::test]
+async fn more_objects_than_fit_one_page_are_all_there_when_it_is_synced() {
+    let cluster = Cluster::start().await;
+    grant_all(&cluster).await;
+    // One page is 500 objects.
+    stream::iter(0..501)
+        .for_each_concurrent(20, |n| {
+            let cluster = &cluster;
+            async move {
+                let (name, host) = (format!("i{n}"), format!("h{n}.test"));
+                publish(cluster, "default", &name, &[&host]).await;
+            }
+        })
+        .await;
+    let mut found = Discovered::start(&cluster, Config::default()).await;
+    found.until("synced", |found| found.synced("ingress")).await;
+    assert_eq!(found.hosts().len(), 501);
+}
+
+#[tokio::test]
+async fn the_api_server_is_found_at_its_address_and_at_every_replica() {
+    let cluster = Cluster::start().await;
+    grant_all(&cluster).await;
+    let slice = |name: &str, addresses: &[&str]| {
+        json!({
+            "metadata": {"name": name, "labels": {"kubernetes.io/service-name": "kubernetes"}},
+            "addressType": "IPv4",
+            "ports": [{"name": "https", "port": 6443, "protocol": "TCP"}],
+            "endpoints": [{"addresses": addresses}],
+        })
+    };
+    cluster
+        .apply::<EndpointSlice>("default", slice("kubernetes", &["192.0.2.1"]))
+        .await;
+    cluster
+        .apply::<EndpointSlice>("default", slice("another", &["192.0.2.9"]))
+        .await;
+    let mut found = Discovered::start(&cluster, Config::default()).await;
+    found
+        .until("synced", |found| found.synced("api_server"))
+        .await;
+
+    let rows: Vec<_> = found
+        .targets("api_server")
+        .map(|target| target.row.clone())
+        .collect();
+    let labels: Vec<_> = rows
+        .iter()
+        .map(|row| (&*row.namespace, &*row.name, &*row.host, &*row.address))
+        .collect();
+    assert_eq!(
+        labels,
+        [
+            ("", "test", "", "127.0.0.1"),
+            (
+                "default",
+                "kubernetes",
+                "kubernetes.default.svc",
+                "192.0.2.1"
+            ),
+        ]
+    );
+    assert!(
+        found
+            .targets("api_server")
+            .all(|target| target.expect.roots == RootsRef::Cluster)
+    );
+
+    cluster
+        .apply::<EndpointSlice>("default", slice("kubernetes", &["192.0.2.1", "192.0.2.2"]))
+        .await;
+    found
+        .until("a replica more", |found| {
+            found.targets("api_server").count() == 3
+        })
+        .await;
+    cluster
+        .delete::<EndpointSlice>("default", "kubernetes")
+        .await;
+    found
+        .until("replicas gone", |found| {
+            found.targets("api_server").count() == 1
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn the_rules_permit_what_the_sources_do_and_nothing_beside_it() {
+    let cluster = Cluster::start().await;
+    grant_all(&cluster).await;
+    let client = cluster.search(ACCOUNT).await.find().await.unwrap().client;
+    let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), "default");
+    let named = ListParams::default().fields("metadata.name=kubernetes");
+    assert!(slices.list(&named).await.is_ok());
+
+    let refused =
+        |error: kube::Error| matches!(error, kube::Error::Api(status) if status.code == 403);
+    assert!(refused(
+        slices.list(&ListParams::default()).await.unwrap_err()
+    ));
+    assert!(refused(
+        Api::<EndpointSlice>::all(client.clone())
+            .list(&named)
+            .await
+            .unwrap_err()
+    ));
+    assert!(refused(slices.get("kubernetes").await.unwrap_err()));
+    let ingresses: Api<Ingress> = Api::namespaced(client, "default");
+    assert!(ingresses.list(&ListParams::default()).await.is_ok());
+    assert!(refused(ingresses.get("any").await.unwrap_err()));
+    assert!(refused(
+        ingresses
+            .delete("any", &kube::api::DeleteParams::default())
+            .await
+            .unwrap_err()
+    ));
+}
+
+#[tokio::test]
+async fn a_missing_permission_is_named_and_its_coming_is_noticed() {
+    let cluster = Cluster::start().await;
+    publish(&cluster, "default", "shop", &["shop.test"]).await;
+    let mut found = Discovered::start(&cluster, Config::default()).await;
+    found
+        .until("refused", |found| found.failure("ingress").is_some())
+        .await;
+    let (reason, detail) = found.failure("ingress").unwrap();
+    assert_eq!(reason, "forbidden");
+    assert!(
+        detail.starts_with("cannot list ingresses.networking.k8s.io in all namespaces: "),
+        "{detail}"
+    );
+    // The address that the kubeconfig gives needs no permission.
+    found
+        .until("refused", |found| found.failure("api_server").is_some())
+        .await;
+    assert_eq!(found.targets("api_server").count(), 1);
+
+    grant_all(&cluster).await;
+    found
+        .until("synced", |found| {
+            found.synced("ingress") && found.synced("api_server")
+        })
+        .await;
+    assert_eq!(found.hosts(), ["shop.test"]);
+}
+
+#[tokio::test]
+async fn namespaced_mode_needs_roles_alone_and_sees_its_namespaces_alone() {
+    let cluster = Cluster::start().await;
+    for name in ["one", "two", "three"] {
+        cluster.namespace(name).await;
+        publish(&cluster, name, "shop", &[&format!("{name}.test")]).await;
+    }
+    let namespaces = vec!["one".to_owned(), "two".to_owned()];
+    let mut rules = needed(&namespaces);
+    assert!(!rules.contains_key(&Grant::Cluster));
+    let second = Grant::Namespace("two".to_owned());
+    let late = rules.remove(&second).unwrap();
+    for (grant, rules) in &rules {
+        cluster.grant(ACCOUNT, grant, rules).await;
+    }
+    let config = Config {
+        namespaces,
+        ..Config::default()
+    };
+    let mut found = Discovered::start(&cluster, config).await;
+    found
+        .until("one namespace", |found| {
+            found.hosts() == ["one.test"] && found.failure("ingress").is_some()
+        })
+        .await;
+    assert!(
+        found
+            .failure("ingress")
+            .unwrap()
+            .1
+            .contains("in namespace two: ")
+    );
+
+    cluster.grant(ACCOUNT, &second, &late).await;
+    found.until("both", |found| found.synced("ingress")).await;
+    assert_eq!(found.hosts(), ["one.test", "two.test"]);
+}
+
+#[tokio::test]
+async fn an_api_server_that_dies_and_comes_back_is_followed_again() {
+    let mut cluster = Cluster::start().await;
+    grant_all(&cluster).await;
+    publish(&cluster, "default", "stays", &["stays.test"]).await;
+    publish(&cluster, "default", "goes", &["goes.test"]).await;
+    let mut found = Discovered::start(&cluster, Config::default()).await;
+    found
+        .until("synced", |found| {
+            found.synced("ingress") && found.synced("api_server")
+        })
+        .await;
+
+    cluster.kill_api_server();
+    found
+        .until("unreachable", |found| found.failure("ingress").is_some())
+        .await;
+    let (reason, detail) = found.failure("ingress").unwrap();
+    assert_eq!(reason, "unreachable", "{detail}");
+    assert_eq!(found.hosts(), ["goes.test", "stays.test"]);
+
+    // What happens while nobody follows is seen all the same.
+    cluster.restart_api_server().await;
+    cluster.delete::<Ingress>("default", "goes").await;
+    publish(&cluster, "default", "comes", &["comes.test"]).await;
+    found
+        .until("recovered", |found| {
+            found.synced("ingress") && found.hosts() == ["comes.test", "stays.test"]
+        })
+        .await;
+    publish(&cluster, "default", "later", &["later.test"]).await;
+    found
+        .until("followed", |found| found.hosts().contains(&"later.test"))
+        .await;
+}
