@@ -35,13 +35,14 @@ pub(super) async fn serve(typed: Serve, environment: &Environment) -> Result<Exi
         "started",
     );
     let running = start(config, cluster, roots)?;
-    until_stopped(running, listeners, &typed.web, stop).await?;
+    until_stopped(&running, listeners, &typed.web, stop).await?;
+    running.stop().await;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Serves what the stages fill until `stop`, and then ends them.
+/// Serves what the stages fill until `stop`.
 pub(super) async fn until_stopped(
-    running: Running,
+    running: &Running,
     listeners: Vec<TcpListener>,
     flags: &WebFlags,
     stop: CancellationToken,
@@ -53,7 +54,6 @@ pub(super) async fn until_stopped(
         &flags.telemetry_path,
     )?;
     serve::serve(listeners, web, stop).await;
-    running.stop().await;
     Ok(())
 }
 

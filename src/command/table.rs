@@ -1,0 +1,153 @@
+//! The table that `check` and `demo` print: one row a door, the worst first.
+
+use std::cmp::Reverse;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::model::{Severity, TlsVersion, UnixTime};
+use crate::record::RowRecord;
+
+/// The widest that a host may make its column: longer ones push the rest of their own row.
+const HOST_WIDTH: usize = 34;
+
+/// One row, ready to be printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Line {
+    severity: Option<Severity>,
+    probed: bool,
+    door: String,
+    not_after: Option<UnixTime>,
+    version: Option<TlsVersion>,
+    found: Vec<&'static str>,
+}
+
+/// The table of these rows, as seen at `now`, and a line that sums it up.
+pub(super) fn render(rows: &[RowRecord], now: UnixTime) -> String {
+    let mut lines: Vec<Line> = rows.iter().map(|row| Line::of(row, rows)).collect();
+    lines.sort_by_key(|line| {
+        (Reverse(line.severity), line.probed, line.not_after, line.door.clone())
+    });
+    let width = lines.iter().map(|line| line.door.chars().count()).max().unwrap_or(0);
+    let width = width.clamp("HOST".len(), HOST_WIDTH);
+    let mut table = format!("{:<8}  {:<width$}  {:<9}  {:<3}  {}\n", "STATUS", "HOST", "EXPIRES", "TLS", "FOUND");
+    for line in &lines {
+        line.print(&mut table, width, now);
+    }
+    let _ = writeln!(table, "\n{}", sum(&lines));
+    table
+}
+
+impl Line {
+    fn of(row: &RowRecord, all: &[RowRecord]) -> Self {
+        Self {
+            severity: row.findings.iter().map(|finding| finding.severity).max(),
+            probed: row.summary.not_after.is_some(),
+            door: door(row, all),
+            not_after: row.summary.not_after,
+            version: row.summary.version,
+            found: row.findings.iter().map(|finding| finding.spec.name).collect(),
+        }
+    }
+
+    /// Words, so that nothing depends on colours.
+    fn status(&self) -> &'static str {
+        match self.severity {
+            Some(severity) => severity.label(),
+            None if self.probed => "ok",
+            None => "unknown",
+        }
+    }
+
+    fn print(&self, table: &mut String, width: usize, now: UnixTime) {
+        let expires = self.not_after.map_or_else(|| "-".to_owned(), |at| distance(at, now));
+        let version = self.version.map_or("-", |version| {
+            version.label().rsplit_once(' ').map_or(version.label(), |(_, number)| number)
+        });
+        let mut found = self.found.iter();
+        let first = found.next().copied().unwrap_or_default();
+        let row = format!(
+            "{:<8}  {:<width$}  {expires:<9}  {version:<3}  {first}",
+            self.status(),
+            self.door
+        );
+        let _ = writeln!(table, "{}", row.trim_end());
+        for more in found {
+            let _ = writeln!(table, "{:1$}{more}", "", 8 + 2 + width + 2 + 9 + 2 + 3 + 2);
+        }
+    }
+}
+
+/// The host, with the port where it is not 443, and the address where that alone tells the row
+/// from another.
+fn door(row: &RowRecord, all: &[RowRecord]) -> String {
+    let own = &row.target.row;
+    let name = if own.host.is_empty() { &own.address } else { &own.host };
+    let name = if name.contains(':') { format!("[{name}]") } else { name.to_string() };
+    let port = if own.port == 443 { String::new() } else { format!(":{}", own.port) };
+    let twin = |other: &RowRecord| {
+        let other = &other.target.row;
+        (&other.host, other.port) == (&own.host, own.port) && other.address != own.address
+    };
+    let address = if !own.host.is_empty() && all.iter().any(twin) {
+        format!(" at {}", own.address)
+    } else {
+        String::new()
+    };
+    format!("{name}{port}{address}")
+}
+
+/// How far away an instant is, in its largest unit: `in 80d`, `3d ago`.
+fn distance(at: UnixTime, now: UnixTime) -> String {
+    if at >= now {
+        format!("in {}", largest_unit(at.since(now)))
+    } else {
+        format!("{} ago", largest_unit(now.since(at)))
+    }
+}
+
+fn largest_unit(span: Duration) -> String {
+    let minutes = span.as_secs() / 60;
+    match (minutes / (60 * 24), minutes / 60) {
+        (0, 0) => format!("{minutes}m"),
+        (0, hours) => format!("{hours}h"),
+        (days, _) => format!("{days}d"),
+    }
+}
+
+fn sum(lines: &[Line]) -> String {
+    let count = |status: &str| lines.iter().filter(|line| line.status() == status).count();
+    let parts: Vec<String> = ["critical", "warning", "info", "unknown", "ok"]
+        .into_iter()
+        .map(|status| (status, count(status)))
+        .filter(|(_, count)| *count > 0)
+        .map(|(status, count)| format!("{count} {status}"))
+        .collect();
+    let doors = if lines.len() == 1 { "door" } else { "doors" };
+    match parts.is_empty() {
+        true => "No doors were found.".to_owned(),
+        false => format!("{} {doors}: {}.", lines.len(), parts.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: u64 = 24 * 60 * 60;
+
+    #[test]
+    fn a_distance_is_told_in_its_largest_unit() {
+        let now = UnixTime::from_secs(1_700_000_000);
+        let table = [
+            (80 * DAY, "in 80d", "80d ago"),
+            (DAY, "in 1d", "1d ago"),
+            (DAY - 1, "in 23h", "23h ago"),
+            (59, "in 0m", "0m ago"),
+        ];
+        for (secs, ahead, behind) in table {
+            let span = Duration::from_secs(secs);
+            assert_eq!(distance(now.saturating_add(span), now), ahead);
+            assert_eq!(distance(now.saturating_sub(span), now), behind);
+        }
+    }
+}
