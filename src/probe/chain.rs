@@ -1,0 +1,97 @@
+//! Reads the chain that a server sent, once for every door that shows it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use aws_lc_rs::digest;
+
+use super::certificate;
+use crate::model::{Chain, Fingerprint};
+
+/// The chain of these certificates, in the order sent; `None` where there are none.
+#[must_use]
+pub fn read_chain(ders: &[impl AsRef<[u8]>]) -> Option<Chain> {
+    (!ders.is_empty()).then(|| Chain {
+        id: chain_id(ders),
+        certificates: ders
+            .iter()
+            .map(|der| certificate::read(der.as_ref()))
+            .collect(),
+    })
+}
+
+/// Chains in use, each read and stored once however many doors show it.
+///
+/// A chain is forgotten when nobody else holds it: the table never has more than about twice as
+/// many entries as there are chains in use.
+#[derive(Debug, Default)]
+pub struct Chains {
+    known: Mutex<HashMap<Fingerprint, Weak<Chain>>>,
+}
+
+impl Chains {
+    /// As [`read_chain`], giving out the same chain for the same certificates.
+    #[must_use]
+    pub fn intern(&self, ders: &[impl AsRef<[u8]>]) -> Option<Arc<Chain>> {
+        if ders.is_empty() {
+            return None;
+        }
+        let id = chain_id(ders);
+        // Held only for look-ups: reading a hostile chain must not hold up the other probes.
+        if let Some(chain) = self.lock().get(&id).and_then(Weak::upgrade) {
+            return Some(chain);
+        }
+        let chain = Arc::new(read_chain(ders)?);
+        let mut known = self.lock();
+        if let Some(earlier) = known.get(&id).and_then(Weak::upgrade) {
+            return Some(earlier);
+        }
+        // Swept whenever the table would have to grow: bounded, at a constant cost per chain.
+        if known.len() == known.capacity() {
+            known.retain(|_, chain| chain.strong_count() > 0);
+        }
+        known.insert(id, Arc::downgrade(&chain));
+        Some(chain)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Fingerprint, Weak<Chain>>> {
+        // A table of weak references has no half-done state worth refusing.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Over each certificate's length and bytes, so that no two chains have the same input.
+fn chain_id(ders: &[impl AsRef<[u8]>]) -> Fingerprint {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for der in ders.iter().map(AsRef::as_ref) {
+        context.update(&der.len().to_be_bytes());
+        context.update(der);
+    }
+    certificate::fingerprint(&context.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_is_none_without_certificates_and_its_identity_depends_on_their_bounds() {
+        assert_eq!(read_chain(&[] as &[&[u8]]), None);
+        let one = read_chain(&[b"ab".as_slice(), b"c"]).unwrap();
+        let other = read_chain(&[b"a".as_slice(), b"bc"]).unwrap();
+        assert_ne!(one.id, other.id);
+        assert_eq!(one.leaf().unwrap().der.as_ref(), b"ab");
+    }
+
+    #[test]
+    fn equal_chains_are_one_and_are_forgotten_when_nobody_holds_them() {
+        let (chains, der) = (Chains::default(), b"der");
+        let first = chains.intern(&[der]).unwrap();
+        assert!(Arc::ptr_eq(&first, &chains.intern(&[der]).unwrap()));
+        drop(first);
+        for at in 0..100_u8 {
+            drop(chains.intern(&[[at]]));
+        }
+        assert!(chains.lock().len() <= 4, "{}", chains.lock().len());
+    }
+}
