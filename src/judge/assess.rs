@@ -194,3 +194,90 @@ fn lapsed(known: &Known, now: UnixTime) -> Option<Lapsed> {
         is_anchor,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::testing::{
+        Scene, ca_params, day, detail, findings, issued, params, pki, root, trusting, value, values,
+    };
+
+    const NOT_AFTER: &str = "kube_https_certificate_not_after_timestamp_seconds";
+
+    #[test]
+    fn samples_are_of_an_invalid_address_then_of_the_first_to_expire() {
+        let (anchor, other) = (root(ca_params("Anchor")), root(ca_params("Other")));
+        let until = |days, by| issued(params("leaf", day(-10), day(days)), by);
+        let (long, short) = (until(80, &anchor), until(70, &anchor));
+        let (wrong, unreadable) = (until(90, &other), {
+            let mut broken = until(90, &other);
+            broken.der.truncate(50);
+            broken
+        });
+        let leaf = |scene: Scene| {
+            let verdict = scene.judged(&trusting(&anchor));
+            let dates = values(&verdict, NOT_AFTER);
+            (
+                dates.first().map(|date| date.1),
+                value(&verdict, "kube_https_certificate_valid"),
+            )
+        };
+        let shown = |days, valid| (Some(day(days).as_secs_f64()), Some(valid));
+        assert_eq!(
+            leaf(Scene::new().showing(&[&long]).showing(&[&short])),
+            shown(70, 1.0)
+        );
+        let with_wrong = Scene::new()
+            .showing(&[&short])
+            .showing(&[&wrong])
+            .showing(&[&long]);
+        assert_eq!(leaf(with_wrong), shown(90, 0.0));
+        let with_broken = Scene::new().showing(&[&wrong]).showing(&[&unreadable]);
+        assert_eq!(leaf(with_broken), (None, Some(0.0)));
+    }
+
+    #[test]
+    fn findings_are_of_any_address_the_worst_of_each_kind_and_say_which() {
+        let (anchor, other) = (root(ca_params("Anchor")), root(ca_params("Other")));
+        let soon = issued(params("leaf", day(-80), day(15)), &anchor);
+        let sooner = issued(params("leaf", day(-80), day(3)), &anchor);
+        let wrong = issued(params("leaf", day(-10), day(80)), &other);
+        let scene = Scene::new()
+            .showing(&[&soon])
+            .showing(&[&wrong])
+            .showing(&[&sooner]);
+        let verdict = scene.judged(&trusting(&anchor));
+        let expected = [
+            ("certificate_expiring", Severity::Critical),
+            ("certificate_untrusted", Severity::Critical),
+        ];
+        assert_eq!(findings(&verdict), expected);
+        assert_eq!(
+            detail(&verdict, "certificate_expiring"),
+            "192.0.2.3: expires in 3 days"
+        );
+        assert!(detail(&verdict, "certificate_untrusted").starts_with("192.0.2.2: "));
+    }
+
+    #[test]
+    fn an_alert_is_an_answer_in_tls_and_a_failure_is_none() {
+        let pki = pki();
+        let mut scene = Scene::new().showing(&[&pki.leaf]).failing(Reason::Alert);
+        scene = scene.failing(Reason::Refused).showing(&[&pki.leaf]);
+        scene.tls.addresses[3].failure = Some(crate::judge::testing::failure(Reason::Timeout));
+        let policy = trusting(&pki.root);
+        let case = Case {
+            target: &scene.target,
+            tls: &scene.tls,
+            plain: &[],
+            policy: &policy,
+            now: day(0),
+        };
+        let assessed = Assessed::new(&case);
+        let answers = (1..=5).map(|nth| assessed.tls_answers(crate::judge::testing::ip(nth)));
+        assert_eq!(
+            answers.collect::<Vec<_>>(),
+            [true, true, false, false, false]
+        );
+    }
+}

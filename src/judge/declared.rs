@@ -46,3 +46,38 @@ fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
         verdict.find(&PLAINTEXT_DECLARED, severity, detail);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::testing::{Scene, detail, findings, pki, trusting, value};
+
+    #[test]
+    fn an_object_declares_tls_or_it_does_not() {
+        let pki = pki();
+        let policy = trusting(&pki.root);
+        let mut scene = Scene::new();
+        assert_eq!(value(&scene.judged(&policy), DECLARED.name), Some(1.0));
+        scene.target.expect.tls = false;
+        let verdict = scene.judged(&policy);
+        assert_eq!(value(&verdict, DECLARED.name), Some(0.0));
+        assert_eq!(
+            findings(&verdict),
+            [("plaintext_declared", Severity::Warning)]
+        );
+        let verdict = scene
+            .showing(&[&pki.leaf, &pki.intermediate])
+            .judged(&policy);
+        assert_eq!(findings(&verdict), [("plaintext_declared", Severity::Info)]);
+        let said = "no TLS is declared, though TLS answers";
+        assert_eq!(detail(&verdict, "plaintext_declared"), said);
+    }
+
+    #[test]
+    fn what_has_nothing_but_tls_declares_nothing() {
+        let policy = trusting(&pki().root);
+        let mut scene = Scene::new();
+        scene.target.row.source = "static";
+        assert_eq!(value(&scene.judged(&policy), DECLARED.name), None);
+    }
+}

@@ -62,3 +62,31 @@ mod names {
         name.map_or_else(|| format!("{number:#06x}"), str::to_owned)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::testing::{Scene, pki, trusting, values};
+    use crate::model::{ClientAuth, TlsVersion};
+
+    #[test]
+    fn what_was_agreed_on_is_shown_by_name_and_what_was_not_is_empty() {
+        let pki = pki();
+        let policy = trusting(&pki.root);
+        let mut scene = Scene::new().showing(&[&pki.leaf]);
+        let shown = |scene: &Scene, family: &Family| {
+            values(&scene.judged(&policy), family.name).remove(0).0
+        };
+        let modern = "TLS 1.3/TLS_AES_128_GCM_SHA256/X25519MLKEM768/h2";
+        assert_eq!(shown(&scene, &NEGOTIATED), modern);
+        assert_eq!(shown(&scene, &CLIENT_CERTIFICATE), "not_requested");
+        let handshake = &mut scene.tls.addresses[0].handshake.as_mut().unwrap().value;
+        handshake.version = TlsVersion::Tls12;
+        handshake.cipher = 0xc02f;
+        (handshake.group, handshake.alpn) = (None, None);
+        handshake.client_auth = ClientAuth::Required;
+        let old = "TLS 1.2/TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256//";
+        assert_eq!(shown(&scene, &NEGOTIATED), old);
+        assert_eq!(shown(&scene, &CLIENT_CERTIFICATE), "required");
+    }
+}

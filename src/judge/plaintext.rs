@@ -229,3 +229,232 @@ fn said(port: u16, answer: &Answer<'_>, several: bool) -> String {
     };
     format!("{place}port {port} {what} in clear")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::testing::{Scene, detail, failure, findings, pki, trusting, values};
+    use crate::model::Reason;
+
+    fn http(status: u16) -> PlainAnswer {
+        PlainAnswer::Http {
+            status,
+            location: None,
+            names_https_port: false,
+        }
+    }
+
+    fn to(status: u16, location: &str) -> PlainAnswer {
+        PlainAnswer::Http {
+            status,
+            location: Some(location.into()),
+            names_https_port: false,
+        }
+    }
+
+    const NAMES_HTTPS: PlainAnswer = PlainAnswer::Http {
+        status: 400,
+        location: None,
+        names_https_port: true,
+    };
+
+    fn unknown() -> PlainAnswer {
+        PlainAnswer::Unknown(failure(Reason::Denied))
+    }
+
+    /// What is said of one port of a host whose addresses all speak TLS: state, exposure, findings.
+    fn judged(
+        rule: PlaintextRule,
+        port: u16,
+        answers: &[PlainAnswer],
+    ) -> (String, Option<f64>, Vec<(&'static str, Severity)>) {
+        let pki = pki();
+        let mut scene = Scene::new().plain(port, answers);
+        scene.target.expect.plaintext = rule;
+        for _ in answers {
+            scene = scene.showing(&[&pki.leaf, &pki.intermediate]);
+        }
+        let verdict = scene.judged(&trusting(&pki.root));
+        let one = |family: &Family| values(&verdict, family.name).pop();
+        let state = one(&INFO).map_or_else(String::new, |(labels, _)| labels);
+        let exposed = one(&EXPOSED).map(|(labels, value)| {
+            assert_eq!(labels, port.to_string());
+            value
+        });
+        (state, exposed, findings(&verdict))
+    }
+
+    fn state_of(port: u16, answer: &PlainAnswer) -> (String, Option<f64>) {
+        let answers = std::slice::from_ref(answer);
+        let (state, exposed, _) = judged(PlaintextRule::Redirect, port, answers);
+        (state, exposed)
+    }
+
+    #[test]
+    fn every_answer_has_its_state_at_the_plaintext_port() {
+        let cases = [
+            (PlainAnswer::Closed, "80/closed", Some(0.0)),
+            (PlainAnswer::Filtered, "80/filtered", Some(0.0)),
+            (http(200), "80/served", Some(1.0)),
+            (http(204), "80/served", Some(1.0)),
+            (http(401), "80/served", Some(1.0)),
+            (http(407), "80/served", Some(1.0)),
+            (http(500), "80/served", Some(1.0)),
+            (http(502), "80/served", Some(1.0)),
+            (http(503), "80/refused", Some(0.0)),
+            (http(504), "80/served", Some(1.0)),
+            (http(400), "80/refused", Some(0.0)),
+            (NAMES_HTTPS, "80/refused", Some(0.0)),
+            (http(403), "80/refused", Some(0.0)),
+            (http(404), "80/refused", Some(0.0)),
+            (http(421), "80/refused", Some(0.0)),
+            (http(426), "80/refused", Some(0.0)),
+            (http(304), "80/served", Some(1.0)),
+            (http(301), "80/served", Some(1.0)),
+            (to(301, "https://a.example/"), "80/redirect", Some(0.0)),
+            (to(302, "HTTPS://a.example/"), "80/redirect", Some(0.0)),
+            (to(303, "https://b.example/"), "80/redirect", Some(0.0)),
+            (to(307, "https://a.example:8443"), "80/redirect", Some(0.0)),
+            (to(308, "https://a.example/"), "80/redirect", Some(0.0)),
+            (to(300, "https://a.example/"), "80/served", Some(1.0)),
+            (to(304, "https://a.example/"), "80/served", Some(1.0)),
+            (to(200, "https://a.example/"), "80/served", Some(1.0)),
+            (to(301, "http://a.example/"), "80/served", Some(1.0)),
+            (to(301, "/login"), "80/served", Some(1.0)),
+            (to(301, "//a.example/"), "80/served", Some(1.0)),
+            (to(301, "https:"), "80/served", Some(1.0)),
+            (to(301, "ëhttps://"), "80/served", Some(1.0)),
+            (PlainAnswer::Http2, "80/served", Some(1.0)),
+            (PlainAnswer::Document, "80/served", Some(1.0)),
+            (http(101), "80/other", None),
+            (http(999), "80/other", None),
+            (PlainAnswer::NoAnswer, "80/other", None),
+            (PlainAnswer::Silent, "80/other", None),
+            (PlainAnswer::NotHttp, "80/other", None),
+            (unknown(), "", None),
+        ];
+        for (answer, state, exposed) in cases {
+            assert_eq!(
+                state_of(80, &answer),
+                (state.to_owned(), exposed),
+                "{answer:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn at_the_tls_port_what_is_not_http_is_tls_only() {
+        for answer in [
+            NAMES_HTTPS,
+            PlainAnswer::NoAnswer,
+            PlainAnswer::Silent,
+            PlainAnswer::NotHttp,
+        ] {
+            assert_eq!(
+                state_of(443, &answer),
+                ("443/tls_only".to_owned(), Some(0.0))
+            );
+        }
+        assert_eq!(
+            state_of(443, &http(200)),
+            ("443/served".to_owned(), Some(1.0))
+        );
+        assert_eq!(
+            state_of(443, &http(404)),
+            ("443/refused".to_owned(), Some(0.0))
+        );
+        let redirect = to(301, "https://a.example/");
+        assert_eq!(
+            state_of(443, &redirect),
+            ("443/redirect".to_owned(), Some(0.0))
+        );
+    }
+
+    #[test]
+    fn where_no_tls_answers_a_filter_and_silence_say_nothing() {
+        let policy = trusting(&pki().root);
+        let scene = Scene::new().failing(Reason::Timeout);
+        let verdict = scene.plain(80, &[PlainAnswer::Filtered]).judged(&policy);
+        assert_eq!(
+            values(&verdict, INFO.name),
+            [("80/filtered".to_owned(), 1.0)]
+        );
+        assert_eq!(values(&verdict, EXPOSED.name), []);
+        let scene = Scene::new().failing(Reason::Timeout);
+        let verdict = scene.plain(443, &[PlainAnswer::Silent]).judged(&policy);
+        assert_eq!(values(&verdict, INFO.name), [("443/other".to_owned(), 1.0)]);
+        assert_eq!(values(&verdict, EXPOSED.name), []);
+    }
+
+    #[test]
+    fn of_several_addresses_the_least_favourable_counts() {
+        let exposed = |answers: &[PlainAnswer]| {
+            let (state, exposed, _) = judged(PlaintextRule::Redirect, 80, answers);
+            (state, exposed)
+        };
+        let (closed, served) = (PlainAnswer::Closed, http(200));
+        let one_serves = exposed(&[closed.clone(), served, unknown()]);
+        assert_eq!(one_serves, ("80/served".to_owned(), Some(1.0)));
+        let one_unknown = exposed(&[closed.clone(), unknown()]);
+        assert_eq!(one_unknown, ("80/closed".to_owned(), None));
+        let redirect = to(301, "https://a.example/");
+        assert_eq!(
+            exposed(&[redirect, closed]),
+            ("80/redirect".to_owned(), Some(0.0))
+        );
+    }
+
+    #[test]
+    fn the_rule_decides_what_an_answer_means() {
+        use PlaintextRule::{Forbidden, Redirect};
+        let redirect = to(301, "https://a.example/");
+        let found =
+            |rule, port, answer: &PlainAnswer| judged(rule, port, std::slice::from_ref(answer)).2;
+        let served = |severity| vec![("plaintext_served", severity)];
+        let not_redirected = vec![("plaintext_not_redirected", Severity::Info)];
+        assert_eq!(found(Redirect, 80, &http(200)), served(Severity::Critical));
+        assert_eq!(found(Forbidden, 80, &http(200)), served(Severity::Critical));
+        assert_eq!(found(Redirect, 80, &redirect), []);
+        assert_eq!(found(Forbidden, 80, &redirect), served(Severity::Warning));
+        assert_eq!(found(Redirect, 80, &http(404)), not_redirected);
+        assert_eq!(found(Redirect, 443, &http(404)), []);
+        assert_eq!(found(Forbidden, 80, &http(404)), served(Severity::Warning));
+        for rule in [Redirect, Forbidden] {
+            assert_eq!(found(rule, 443, &NAMES_HTTPS), []);
+            assert_eq!(found(rule, 80, &PlainAnswer::Closed), []);
+            assert_eq!(found(rule, 80, &PlainAnswer::Filtered), []);
+        }
+    }
+
+    #[test]
+    fn a_finding_says_which_port_and_what_it_did() {
+        let pki = pki();
+        let scene = Scene::new().showing(&[&pki.leaf, &pki.intermediate]);
+        let scene = scene
+            .plain(443, &[NAMES_HTTPS])
+            .plain(80, &[to(302, "/login")]);
+        let verdict = scene.judged(&trusting(&pki.root));
+        let said = "port 80 answers 302 to /login in clear";
+        assert_eq!(detail(&verdict, "plaintext_served"), said);
+        assert_eq!(values(&verdict, EXPOSED.name).len(), 2);
+    }
+
+    #[test]
+    fn a_host_without_any_tls_that_serves_in_clear_is_exposed() {
+        let mut scene = Scene::new()
+            .failing(Reason::Refused)
+            .plain(80, &[http(200)]);
+        scene.target.expect.tls = false;
+        let expected = [
+            ("plaintext_declared", Severity::Warning),
+            ("plaintext_served", Severity::Critical),
+        ];
+        let policy = trusting(&pki().root);
+        assert_eq!(findings(&scene.judged(&policy)), expected);
+        let mut refusing = Scene::new()
+            .failing(Reason::Refused)
+            .plain(80, &[http(404)]);
+        refusing.target.expect.tls = false;
+        assert_eq!(findings(&refusing.judged(&policy)), expected[..1]);
+    }
+}

@@ -161,3 +161,118 @@ fn finding(reason: Reason) -> Option<&'static FindingSpec> {
         Reason::Denied | Reason::Other => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::testing::{
+        Scene, day, detail, failure, findings, pki, trusting, value, values,
+    };
+
+    const REASON: &str = "kube_https_probe_failure_info";
+
+    #[test]
+    fn a_door_that_was_not_probed_yet_has_no_samples() {
+        let pki = pki();
+        let verdict = Scene::new().judged(&trusting(&pki.root));
+        let names: Vec<_> = verdict
+            .samples
+            .iter()
+            .map(|sample| sample.family.name)
+            .collect();
+        assert_eq!(names, ["kube_https_tls_declared"]);
+        assert_eq!(findings(&verdict), []);
+    }
+
+    #[test]
+    fn a_probe_that_saw_a_certificate_succeeded_whatever_the_verdict_on_it() {
+        let (pki, other) = (pki(), pki());
+        let verdict = Scene::new()
+            .showing(&[&pki.leaf])
+            .judged(&trusting(&other.root));
+        assert_eq!(value(&verdict, SUCCESS.name), Some(1.0));
+        assert_eq!(values(&verdict, REASON), []);
+        assert_eq!(value(&verdict, DURATION.name), Some(0.25));
+        assert_eq!(value(&verdict, LAST.name), Some(day(0).as_secs_f64()));
+        assert_eq!(
+            value(&verdict, LAST_SUCCESS.name),
+            Some(day(0).as_secs_f64())
+        );
+        assert_eq!(value(&verdict, LAST_DEEP_SUCCESS.name), None);
+    }
+
+    #[test]
+    fn one_failing_address_fails_the_row_with_the_same_reason_in_any_order() {
+        let pki = pki();
+        let policy = trusting(&pki.root);
+        let scenes = [
+            Scene::new()
+                .failing(Reason::Timeout)
+                .failing(Reason::Refused),
+            Scene::new()
+                .failing(Reason::Refused)
+                .failing(Reason::Timeout),
+        ];
+        for scene in scenes {
+            let verdict = scene
+                .showing(&[&pki.leaf, &pki.intermediate])
+                .judged(&policy);
+            assert_eq!(value(&verdict, SUCCESS.name), Some(0.0));
+            assert_eq!(values(&verdict, REASON), [("refused".to_owned(), 1.0)]);
+            assert_eq!(findings(&verdict), [("unreachable", Severity::Warning)]);
+            assert!(detail(&verdict, "unreachable").starts_with("192.0.2.1: "));
+        }
+    }
+
+    #[test]
+    fn every_reason_is_a_finding_or_says_nothing_about_the_door() {
+        let policy = trusting(&pki().root);
+        for reason in Reason::ALL {
+            let verdict = Scene::new().failing(reason).judged(&policy);
+            let expected = match reason {
+                Reason::NotTls => vec![("tls_not_spoken", Severity::Critical)],
+                Reason::Denied | Reason::Other => vec![],
+                _ => vec![("unreachable", Severity::Warning)],
+            };
+            assert_eq!(findings(&verdict), expected, "{reason:?}");
+            assert_eq!(values(&verdict, REASON), [(reason.label().to_owned(), 1.0)]);
+        }
+    }
+
+    #[test]
+    fn a_name_that_does_not_resolve_keeps_the_last_certificate() {
+        let pki = pki();
+        let mut scene = Scene::new().showing(&[&pki.leaf, &pki.intermediate]);
+        scene.tls.failure = Some(failure(Reason::Dns));
+        scene.tls.last_attempt = Some(day(1));
+        let verdict = scene.judged_at(&trusting(&pki.root), day(1));
+        assert_eq!(value(&verdict, SUCCESS.name), Some(0.0));
+        assert_eq!(value(&verdict, LAST.name), Some(day(1).as_secs_f64()));
+        assert_eq!(
+            value(&verdict, LAST_SUCCESS.name),
+            Some(day(0).as_secs_f64())
+        );
+        assert_eq!(value(&verdict, "kube_https_certificate_valid"), Some(1.0));
+        assert_eq!(detail(&verdict, "unreachable"), "dns: said so");
+    }
+
+    #[test]
+    fn where_no_tls_is_declared_only_tls_that_was_found_is_probed() {
+        let pki = pki();
+        let policy = trusting(&pki.root);
+        let mut scene = Scene::new().failing(Reason::Refused);
+        scene.target.expect.tls = false;
+        let verdict = scene.judged(&policy);
+        assert_eq!(value(&verdict, SUCCESS.name), None);
+        assert_eq!(values(&verdict, REASON), []);
+        assert_eq!(
+            findings(&verdict),
+            [("plaintext_declared", Severity::Warning)]
+        );
+        let verdict = scene
+            .showing(&[&pki.leaf, &pki.intermediate])
+            .judged(&policy);
+        assert_eq!(value(&verdict, SUCCESS.name), Some(0.0));
+        assert_eq!(findings(&verdict), [("plaintext_declared", Severity::Info)]);
+    }
+}

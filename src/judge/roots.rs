@@ -268,3 +268,119 @@ fn add_file(store: &mut Store, path: &Path) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+    use crate::config::{Rule, RuleMatch};
+    use crate::judge::testing::{ca_params, config, root};
+
+    /// A file of this test's own with this text, and the error that loading it gives.
+    fn error_of(name: &str, text: &str) -> (String, Option<String>) {
+        let path = std::env::temp_dir().join(format!("judge-{}-{name}", std::process::id()));
+        fs::write(&path, text).unwrap();
+        let mut config = config();
+        config.trust.ca_files = vec![path.clone()];
+        let error = Roots::load(&config, &[] as &[&[u8]]).unwrap_err();
+        fs::remove_file(&path).unwrap();
+        let message = error.to_string().replace(path.to_str().unwrap(), "FILE");
+        (message, error.source().map(ToString::to_string))
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_refused_with_the_remedy() {
+        let expected = "FILE has no certificate: it must have PEM blocks that begin with \
+             -----BEGIN CERTIFICATE-----";
+        assert_eq!(error_of("empty", "").0, expected);
+        let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
+        assert_eq!(error_of("key", &key).0, expected);
+    }
+
+    #[test]
+    fn a_file_with_broken_pem_or_a_broken_certificate_is_refused() {
+        let good = root(ca_params("Root")).pem;
+        let cut = good.lines().take(3).collect::<Vec<_>>().join("\n");
+        let (message, source) = error_of("cut", &cut);
+        assert_eq!(message, "FILE is not well-formed PEM");
+        assert!(source.unwrap().contains("missing section end marker"));
+        let broken =
+            format!("{good}-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n");
+        let (message, source) = error_of("broken", &broken);
+        assert_eq!(
+            message,
+            "certificate 2 of FILE cannot be used as a trust anchor"
+        );
+        assert_eq!(source.unwrap(), "BadDer");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let mut config = config();
+        config.trust.ca_files = vec!["/nowhere/ca.pem".into()];
+        let error = Roots::load(&config, &[] as &[&[u8]]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot read the trust anchors in /nowhere/ca.pem"
+        );
+        assert!(error.source().unwrap().to_string().contains("No such file"));
+    }
+
+    #[test]
+    fn configured_files_join_the_system_s_roots_and_a_rule_s_file_stands_alone() {
+        let path = std::env::temp_dir().join(format!("judge-{}-both", std::process::id()));
+        let (one, two) = (root(ca_params("One")), root(ca_params("Two")));
+        fs::write(&path, one.pem + &two.pem).unwrap();
+        let mut config = config();
+        config.trust.ca_files = vec![path.clone()];
+        config.rules = vec![Rule {
+            matches: RuleMatch::default(),
+            ca_file: Some(path.clone().into()),
+            plaintext: None,
+            probe: None,
+        }];
+        let roots = Roots::load(&config, &[&one.der]).unwrap();
+        fs::remove_file(&path).unwrap();
+        let kinds = |of| {
+            let about = roots.of(&of).unwrap().about.iter();
+            about.map(|about| about.kind).collect::<Vec<_>>()
+        };
+        let public = kinds(RootsRef::Public);
+        assert!(public.contains(&AnchorKind::Public));
+        let configured = public
+            .iter()
+            .filter(|kind| **kind == AnchorKind::Configured);
+        assert_eq!(configured.count(), 2);
+        assert_eq!(kinds(RootsRef::Cluster), [AnchorKind::Cluster]);
+        assert_eq!(
+            kinds(RootsRef::File(path.into())),
+            [AnchorKind::Configured; 2]
+        );
+    }
+
+    #[test]
+    fn what_is_no_anchor_is_left_out_of_those_in_memory() {
+        let good = root(ca_params("Root")).der;
+        let roots = Roots::empty().with_cluster(&[b"junk".as_slice(), &good]);
+        assert_eq!(roots.of(&RootsRef::Cluster).unwrap().anchors.len(), 1);
+        assert!(
+            Roots::empty()
+                .with_cluster(&[b"junk"])
+                .of(&RootsRef::Cluster)
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn the_bundled_roots_are_anchors_without_dates() {
+        let mut store = Store::default();
+        store.add_bundled();
+        store
+            .add(AnchorKind::Configured, &root(ca_params("Root")).der)
+            .unwrap();
+        assert!(store.anchors.len() > 100);
+        assert_eq!(store.anchors.len(), store.about.len());
+        assert_eq!(&*store.about[0].name, "Root");
+    }
+}

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 use super::{Case, Policy, Roots, judge};
 use crate::config::{Caps, Config, Discovery, Expiry, PerAddress, Threshold};
@@ -48,7 +48,18 @@ pub(super) fn facts() -> CertificateFacts {
 /// A certificate with the key to issue others.
 pub(super) struct Minted {
     pub(super) der: Vec<u8>,
+    pub(super) pem: String,
     pub(super) issuer: Issuer<'static, KeyPair>,
+}
+
+impl Minted {
+    pub(super) fn new(certificate: &Certificate, params: CertificateParams, key: KeyPair) -> Self {
+        Self {
+            der: certificate.der().to_vec(),
+            pem: certificate.pem(),
+            issuer: Issuer::new(params, key),
+        }
+    }
 }
 
 /// What a minted certificate is to say.
@@ -72,17 +83,15 @@ pub(super) fn ca_params(name: &str) -> CertificateParams {
 /// Signed by its own key.
 pub(super) fn root(params: CertificateParams) -> Minted {
     let key = KeyPair::generate().unwrap();
-    let der = params.self_signed(&key).unwrap().der().to_vec();
-    let issuer = Issuer::new(params, key);
-    Minted { der, issuer }
+    let certificate = params.self_signed(&key).unwrap();
+    Minted::new(&certificate, params, key)
 }
 
 /// Signed by `by`.
 pub(super) fn issued(params: CertificateParams, by: &Minted) -> Minted {
     let key = KeyPair::generate().unwrap();
-    let der = params.signed_by(&key, &by.issuer).unwrap().der().to_vec();
-    let issuer = Issuer::new(params, key);
-    Minted { der, issuer }
+    let certificate = params.signed_by(&key, &by.issuer).unwrap();
+    Minted::new(&certificate, params, key)
 }
 
 /// A root, an intermediate, and a leaf for `a.example` from 10 days ago to 80 days ahead.

@@ -301,12 +301,10 @@ mod tests {
     #[test]
     fn an_expired_or_future_certificate_is_as_trusted_as_its_authority() {
         let pki = pki();
-        for (from, to) in [(-100, -3), (5, 90), (-20_000, -19_999)] {
+        let other = root(ca_params("Other"));
+        for (from, to) in [(-100, -3), (5, 90)] {
             let leaf = issued(params("leaf", day(from), day(to)), &pki.intermediate);
-            if from >= -365 {
-                assert_eq!(trust(&pki.root, &[&leaf, &pki.intermediate]), PUBLIC);
-            }
-            let other = root(ca_params("Other"));
+            assert_eq!(trust(&pki.root, &[&leaf, &pki.intermediate]), PUBLIC);
             let unknown = trust(&other, &[&leaf, &pki.intermediate]);
             assert!(untrusted(&unknown).contains("\"Root\""), "{unknown:?}");
         }
@@ -412,9 +410,8 @@ mod tests {
         ] {
             let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
             let own = ca_params("Intermediate");
-            let der = own.signed_by(&key, &root.issuer).unwrap().der().to_vec();
-            let issuer = rcgen::Issuer::new(own, key);
-            let intermediate = Minted { der, issuer };
+            let certificate = own.signed_by(&key, &root.issuer).unwrap();
+            let intermediate = Minted::new(&certificate, own, key);
             let leaf = issued(params("leaf", day(-1), day(1)), &intermediate);
             assert_eq!(trust(&root, &[&leaf, &intermediate]), PUBLIC);
         }

@@ -95,3 +95,92 @@ fn accepted(assessed: &Assessed<'_>, version: TlsVersion) -> Option<bool> {
         first && answers.all(|accepted| accepted)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::testing::{Scene, day, detail, findings, pki, trusting, values};
+    use crate::model::{At, Reason, VersionSupport};
+
+    /// One letter a version, oldest first: accepted, refused, unknown.
+    fn support(letters: &str) -> At<VersionSupport> {
+        let answers: Vec<_> = letters
+            .chars()
+            .map(|letter| match letter {
+                'a' => VersionAnswer::Accepted,
+                'r' => VersionAnswer::Refused,
+                _ => VersionAnswer::Unknown,
+            })
+            .collect();
+        let value = VersionSupport(answers.try_into().unwrap());
+        At { at: day(0), value }
+    }
+
+    /// The same letters of the samples, and the findings, of addresses that answer so.
+    fn judged(addresses: &[&str]) -> (String, Vec<(&'static str, Severity)>) {
+        let pki = pki();
+        let mut scene = Scene::new();
+        for letters in addresses {
+            scene = scene.showing(&[&pki.leaf, &pki.intermediate]);
+            scene.tls.addresses.last_mut().unwrap().versions = Some(support(letters));
+        }
+        let verdict = scene.judged(&trusting(&pki.root));
+        let samples = values(&verdict, ACCEPTED.name);
+        let letter = |version: TlsVersion| {
+            let sample = samples.iter().find(|(label, _)| label == version.label());
+            sample.map_or('?', |(_, value)| if *value > 0.5 { 'a' } else { 'r' })
+        };
+        (
+            TlsVersion::ALL.map(letter).iter().collect(),
+            findings(&verdict),
+        )
+    }
+
+    #[test]
+    fn accepted_refused_and_unknown_are_three_answers() {
+        assert_eq!(judged(&["rr?aa"]), ("rr?aa".to_owned(), vec![]));
+        assert_eq!(judged(&["?????"]), ("?????".to_owned(), vec![]));
+    }
+
+    #[test]
+    fn outdated_versions_are_found_by_their_danger() {
+        let outdated = |severity| ("tls_version_outdated", severity);
+        assert_eq!(judged(&["aaaaa"]).1, [outdated(Severity::Critical)]);
+        assert_eq!(judged(&["raaaa"]).1, [outdated(Severity::Warning)]);
+        assert_eq!(judged(&["rraaa"]).1, [outdated(Severity::Warning)]);
+        let missing = ("tls_1_3_missing", Severity::Info);
+        assert_eq!(judged(&["rrrar"]).1, [missing]);
+        assert_eq!(judged(&["rrra?"]).1, []);
+        assert_eq!(judged(&["rarrr"]).1, [missing, outdated(Severity::Warning)]);
+    }
+
+    #[test]
+    fn of_several_addresses_the_least_favourable_that_answered_counts() {
+        assert_eq!(judged(&["rrraa", "raraa"]).0, "raraa");
+        assert_eq!(judged(&["rrraa", "rrrar"]).0, "rrrar");
+        assert_eq!(judged(&["rrraa", "????r", "?????"]).0, "rrrar");
+    }
+
+    #[test]
+    fn every_outdated_version_is_said() {
+        let pki = pki();
+        let mut scene = Scene::new().showing(&[&pki.leaf, &pki.intermediate]);
+        scene.tls.addresses[0].versions = Some(support("raaaa"));
+        let verdict = scene.judged(&trusting(&pki.root));
+        assert_eq!(
+            detail(&verdict, "tls_version_outdated"),
+            "accepts TLS 1.0, TLS 1.1"
+        );
+    }
+
+    #[test]
+    fn where_tls_is_neither_declared_nor_accepted_nothing_is_said() {
+        let policy = trusting(&pki().root);
+        let mut scene = Scene::new().failing(Reason::NotTls);
+        scene.target.expect.tls = false;
+        scene.tls.addresses[0].versions = Some(support("rrrrr"));
+        assert_eq!(values(&scene.judged(&policy), ACCEPTED.name), []);
+        scene.tls.addresses[0].versions = Some(support("rrrra"));
+        assert_eq!(values(&scene.judged(&policy), ACCEPTED.name).len(), 5);
+    }
+}
