@@ -10,7 +10,10 @@ fn main() -> ExitCode {
         Ok(command) => command,
         Err(error) => error.exit(),
     };
-    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+    if rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .is_err()
+    {
         eprintln!("kube-https-exporter: another crypto provider is installed already");
         return ExitCode::FAILURE;
     }
@@ -18,7 +21,10 @@ fn main() -> ExitCode {
         kubeconfig: env::var_os("KUBECONFIG"),
         home: env::home_dir(),
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("kube-https-exporter: cannot start the runtime: {error}");

@@ -11,6 +11,7 @@ mod failure;
 mod handshake;
 mod plaintext;
 pub mod answer;
+pub mod certificate;
 pub mod chain;
 pub mod ended;
 mod exchange;
