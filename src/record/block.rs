@@ -1,6 +1,7 @@
 //! One row's samples, rendered once: what a scrape copies.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::model::{Extra, Row, Sample, Scope};
 
@@ -122,24 +123,54 @@ impl Block {
     pub(super) fn same_host(&self, other: &Self) -> bool {
         self.labels.host() == other.labels.host()
     }
+}
 
-    /// The samples of one family: their own labels as text, and the value.
-    pub(super) fn samples(&self, family: FamilyIndex) -> impl Iterator<Item = (&str, f64)> {
-        let first = self.samples.partition_point(|s| s.family < family);
-        let mut start = first
+/// Where a reader stands in a block. It knows the next sample's family without looking into the
+/// block, which a scrape of many rows could not afford to do for every family.
+#[derive(Clone, Debug)]
+pub(super) struct Cursor {
+    block: Arc<Block>,
+    sample: u32,
+    family: Option<FamilyIndex>,
+}
+
+impl Cursor {
+    /// At the first sample.
+    pub(super) fn new(block: Arc<Block>) -> Self {
+        Self {
+            family: block.samples.first().map(|sample| sample.family),
+            sample: 0,
+            block,
+        }
+    }
+
+    /// The block being read.
+    pub(super) const fn block(&self) -> &Arc<Block> {
+        &self.block
+    }
+
+    /// The family of the next sample; `None` at the end.
+    pub(super) const fn family(&self) -> Option<FamilyIndex> {
+        self.family
+    }
+
+    /// The next sample: its own labels as text, and its value.
+    pub(super) fn peek(&self) -> Option<(&str, f64)> {
+        let place = self.sample as usize;
+        let sample = self.block.samples.get(place)?;
+        let before = place
             .checked_sub(1)
-            .and_then(|before| self.samples.get(before))
-            .map_or(0, |s| s.end as usize);
-        self.samples
-            .iter()
-            .skip(first)
-            .take_while(move |s| s.family == family)
-            .map(move |sample| {
-                let end = sample.end as usize;
-                let extra = self.extras.get(start..end).unwrap_or_default();
-                start = end;
-                (extra, sample.value)
-            })
+            .and_then(|before| self.block.samples.get(before));
+        let start = before.map_or(0, |before| before.end as usize);
+        let extra = self.block.extras.get(start..sample.end as usize)?;
+        Some((extra, sample.value))
+    }
+
+    /// Goes to the sample after the next one.
+    pub(super) fn advance(&mut self) {
+        self.sample = self.sample.saturating_add(1);
+        let sample = self.block.samples.get(self.sample as usize);
+        self.family = sample.map(|sample| sample.family);
     }
 }
 
@@ -178,8 +209,24 @@ mod tests {
         Catalogue::new(&[&SUCCESS, &NOT_AFTER, &INFO], &[], "")
     }
 
-    fn of(block: &Block, family: FamilyIndex) -> Vec<(&str, f64)> {
-        block.samples(family).collect()
+    fn of(block: &Arc<Block>, family: FamilyIndex) -> Vec<(String, f64)> {
+        let mut found = Vec::new();
+        let mut cursor = Cursor::new(Arc::clone(block));
+        while let Some((extra, value)) = cursor.peek() {
+            if cursor.family() == Some(family) {
+                found.push((extra.to_owned(), value));
+            }
+            cursor.advance();
+        }
+        found
+    }
+
+    fn sample(extra: &str, value: f64) -> (String, f64) {
+        (extra.to_owned(), value)
+    }
+
+    fn block(samples: &[Sample]) -> Arc<Block> {
+        Arc::new(Block::new(&catalogue(), RowLabels::default(), samples))
     }
 
     #[test]
@@ -204,16 +251,16 @@ mod tests {
         verdict.word(&NOT_AFTER, "leaf", 10.0);
         verdict.gauge(&SUCCESS, 1.0);
         verdict.word(&NOT_AFTER, "intermediate", 20.0);
-        let block = Block::new(&catalogue(), RowLabels::default(), &verdict.samples);
-        assert_eq!(of(&block, 0), [("", 1.0)]);
+        let block = block(&verdict.samples);
+        assert_eq!(of(&block, 0), [sample("", 1.0)]);
         assert_eq!(
             of(&block, 1),
             [
-                (r#"position="intermediate""#, 20.0),
-                (r#"position="leaf""#, 10.0)
+                sample(r#"position="intermediate""#, 20.0),
+                sample(r#"position="leaf""#, 10.0)
             ]
         );
-        assert_eq!(of(&block, 2), [(r#"subject="a",issuer="b""#, 1.0)]);
+        assert_eq!(of(&block, 2), [sample(r#"subject="a",issuer="b""#, 1.0)]);
         assert_eq!(of(&block, 3), []);
     }
 
@@ -224,16 +271,16 @@ mod tests {
         verdict.gauge(&SUCCESS, 1.0);
         verdict.word(&NOT_AFTER, "leaf", 20.0);
         verdict.gauge(&SUCCESS, 0.0);
-        let block = Block::new(&catalogue(), RowLabels::default(), &verdict.samples);
-        assert_eq!(of(&block, 0), [("", 1.0)]);
-        assert_eq!(of(&block, 1), [(r#"position="leaf""#, 10.0)]);
+        let block = block(&verdict.samples);
+        assert_eq!(of(&block, 0), [sample("", 1.0)]);
+        assert_eq!(of(&block, 1), [sample(r#"position="leaf""#, 10.0)]);
     }
 
     #[test]
     fn a_family_that_is_not_served_leaves_nothing() {
         let mut verdict = Verdict::default();
         verdict.word(&VERSION, "TLS 1.2", 1.0);
-        let block = Block::new(&catalogue(), RowLabels::default(), &verdict.samples);
+        let block = block(&verdict.samples);
         assert!((0..4).all(|family| of(&block, family).is_empty()));
     }
 
@@ -241,7 +288,7 @@ mod tests {
     fn missing_label_values_leave_their_labels_out() {
         let mut verdict = Verdict::default();
         verdict.texts(&INFO, ["a".into()].into(), 1.0);
-        let block = Block::new(&catalogue(), RowLabels::default(), &verdict.samples);
-        assert_eq!(of(&block, 2), [(r#"subject="a""#, 1.0)]);
+        let block = block(&verdict.samples);
+        assert_eq!(of(&block, 2), [sample(r#"subject="a""#, 1.0)]);
     }
 }

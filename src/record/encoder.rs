@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::model::Scope;
 
-use super::block::Block;
+use super::block::{Block, Cursor};
 use super::catalogue::{Catalogue, Entry, FamilyIndex};
 use super::text::{Format, push_number};
 
@@ -28,9 +28,9 @@ const ROWS_A_CHUNK: usize = 16 * 1024;
 #[derive(Debug)]
 pub struct Encoder {
     catalogue: Arc<Catalogue>,
-    blocks: Vec<Arc<Block>>,
+    rows: Vec<Cursor>,
     family: FamilyIndex,
-    block: usize,
+    row: usize,
     page: Page,
 }
 
@@ -38,9 +38,9 @@ impl Encoder {
     pub(super) fn new(catalogue: Arc<Catalogue>, blocks: Vec<Arc<Block>>, format: Format) -> Self {
         Self {
             catalogue,
-            blocks,
+            rows: blocks.into_iter().map(Cursor::new).collect(),
             family: 0,
-            block: 0,
+            row: 0,
             page: Page {
                 format,
                 text: String::new(),
@@ -58,19 +58,21 @@ impl Iterator for Encoder {
     fn next(&mut self) -> Option<Bytes> {
         self.catalogue.entry(self.family)?;
         self.page.text.reserve(CHUNK + CHUNK_SLACK);
-        let mut rows = 0;
+        let mut seen = 0;
         while let Some(entry) = self.catalogue.entry(self.family) {
-            while let Some(block) = self.blocks.get(self.block) {
-                if self.page.text.len() >= CHUNK || rows >= ROWS_A_CHUNK {
+            while let Some(row) = self.rows.get_mut(self.row) {
+                if self.page.text.len() >= CHUNK || seen >= ROWS_A_CHUNK {
                     return Some(self.page.take());
                 }
-                self.page.write(self.family, entry, block);
-                self.block += 1;
-                rows += 1;
+                if row.family() == Some(self.family) {
+                    self.page.write(self.family, entry, row);
+                }
+                self.row += 1;
+                seen += 1;
             }
             self.page.end_family();
             self.family += 1;
-            self.block = 0;
+            self.row = 0;
         }
         Some(self.page.take())
     }
@@ -90,30 +92,29 @@ struct Page {
 }
 
 impl Page {
-    /// Writes the samples of one row.
-    fn write(&mut self, family: FamilyIndex, entry: &Entry, block: &Arc<Block>) {
+    /// Writes the samples that a row has of a family; it has at least one.
+    fn write(&mut self, family: FamilyIndex, entry: &Entry, row: &mut Cursor) {
         let scope = entry.family.scope;
-        let mut samples = block.samples(family).peekable();
-        if samples.peek().is_none() {
-            return;
-        }
         if !self.headed {
             self.text.push_str(entry.head(self.format));
             self.headed = true;
         }
         if scope == Scope::Host {
-            self.enter_host(block);
+            self.enter_host(row.block());
         }
-        for (extra, value) in samples {
+        while row.family() == Some(family)
+            && let Some((extra, value)) = row.peek()
+        {
             let start = self.text.len();
-            self.push_series(entry, block.labels(scope), extra);
-            if scope != Scope::Target && !self.is_first(start) {
+            self.push_series(entry, row.block().labels(scope), extra);
+            if scope == Scope::Target || self.is_first(start) {
+                self.text.push(' ');
+                push_number(&mut self.text, value);
+                self.text.push('\n');
+            } else {
                 self.text.truncate(start);
-                continue;
             }
-            self.text.push(' ');
-            push_number(&mut self.text, value);
-            self.text.push('\n');
+            row.advance();
         }
     }
 

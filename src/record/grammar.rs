@@ -116,9 +116,9 @@ fn read_labels(mut rest: &str) -> (Vec<(String, String)>, &str) {
             labels.iter().all(|(other, _)| other != name),
             "{name} comes twice"
         );
-        let end = closing_quote(value);
-        labels.push((name.to_owned(), unescape(&value[..end], true)));
-        rest = &value[end + 1..];
+        let (value, after) = value.split_at(closing_quote(value));
+        labels.push((name.to_owned(), unescape(value, true)));
+        rest = after.strip_prefix('"').expect("a closing quote");
         if let Some(after) = rest.strip_prefix('}') {
             return (labels, after);
         }

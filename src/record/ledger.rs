@@ -263,3 +263,6 @@ fn update<Door: Eq + Hash, Seen>(
         known.rows.clone()
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -242,3 +242,193 @@ fn build_labels() -> Vec<(&'static str, &'static str)> {
         .chain(known)
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::UnixTime;
+    use crate::record::grammar::{Read, read};
+    use crate::record::samples::{attempt, failure};
+
+    fn own() -> Own {
+        let interval = Duration::from_mins(5);
+        Own::new(&["ingress"], interval, Duration::from_hours(6), "")
+    }
+
+    fn samples(own: &Own) -> Vec<Read> {
+        read(&own.encode(Format::Text), Format::Text)
+    }
+
+    /// The values of a family, of samples that carry this label value.
+    fn values(own: &Own, family: &str, label: &str) -> Vec<f64> {
+        samples(own)
+            .iter()
+            .filter(|(name, labels, _)| {
+                name == family && (label.is_empty() || labels.iter().any(|(_, v)| v == label))
+            })
+            .map(|(.., value)| *value)
+            .collect()
+    }
+
+    fn probe(own: &Own, attempts: Result<Vec<crate::model::TlsAttempt>, Failure>) {
+        own.regular_probe(&TlsReport {
+            at: UnixTime::from_secs(1),
+            resolve: Some(Duration::from_millis(2)),
+            attempts,
+        });
+    }
+
+    #[test]
+    fn both_formats_are_well_formed_and_hold_the_same_names() {
+        let own = own();
+        own.source(
+            "ingress",
+            &Health::Synced(UnixTime::from_secs(1_700_000_000)),
+        );
+        let names = |format: Format| -> Vec<String> {
+            let body = own.encode(format) + format.end();
+            read(&body, format)
+                .into_iter()
+                .map(|(name, ..)| name)
+                .collect()
+        };
+        assert_eq!(names(Format::Text), names(Format::OpenMetrics));
+        let text = own.encode(Format::Text);
+        assert!(text.contains("\n# TYPE kube_https_probes_total counter\n"));
+        assert!(
+            own.encode(Format::OpenMetrics)
+                .contains("\n# TYPE kube_https_probes counter\n")
+        );
+    }
+
+    #[test]
+    fn every_series_that_can_be_known_in_advance_starts_at_zero() {
+        let own = own();
+        assert_eq!(values(&own, "kube_https_probes_total", ""), [0.0]);
+        assert_eq!(
+            values(&own, "kube_https_probe_failures_total", "").len(),
+            Reason::ALL.len()
+        );
+        assert_eq!(
+            values(&own, "kube_https_probe_phase_duration_seconds_count", ""),
+            [0.0; 4]
+        );
+        assert_eq!(
+            values(&own, "kube_https_discovery_synced", "ingress"),
+            [0.0]
+        );
+        assert_eq!(
+            values(&own, "kube_https_discovery_errors_total", "ingress"),
+            [0.0; 5]
+        );
+    }
+
+    #[test]
+    fn each_address_dialled_is_one_probe_and_so_is_a_name_that_does_not_resolve() {
+        let own = own();
+        let both = vec![
+            attempt("192.0.2.1", Ok(1)),
+            attempt("192.0.2.2", Err(Reason::Timeout)),
+        ];
+        probe(&own, Ok(both));
+        probe(&own, Err(failure(Reason::Dns)));
+        assert_eq!(values(&own, "kube_https_probes_total", ""), [3.0]);
+        assert_eq!(
+            values(&own, "kube_https_probe_failures_total", "timeout"),
+            [1.0]
+        );
+        assert_eq!(
+            values(&own, "kube_https_probe_failures_total", "dns"),
+            [1.0]
+        );
+        assert_eq!(
+            values(&own, "kube_https_probe_failures_total", "reset"),
+            [0.0]
+        );
+        let count = |phase| values(&own, "kube_https_probe_phase_duration_seconds_count", phase);
+        assert_eq!(count("resolve"), [2.0]);
+        assert_eq!(count("connect"), [2.0]);
+        assert_eq!(count("handshake"), [1.0]);
+    }
+
+    #[test]
+    fn a_sources_last_sync_is_absent_until_it_is_known_and_stays_when_it_fails() {
+        let own = own();
+        let last = |own: &Own| {
+            values(
+                own,
+                "kube_https_discovery_last_sync_timestamp_seconds",
+                "ingress",
+            )
+        };
+        assert_eq!(last(&own), Vec::<f64>::new());
+        own.source(
+            "ingress",
+            &Health::Absent(UnixTime::from_secs(1_700_000_000)),
+        );
+        assert_eq!(
+            values(&own, "kube_https_discovery_synced", "ingress"),
+            [1.0]
+        );
+        own.source(
+            "ingress",
+            &Health::Failed {
+                reason: "forbidden",
+                detail: String::new(),
+            },
+        );
+        assert_eq!(
+            values(&own, "kube_https_discovery_synced", "ingress"),
+            [0.0]
+        );
+        assert_eq!(
+            values(&own, "kube_https_discovery_errors_total", "forbidden"),
+            [1.0]
+        );
+        assert_eq!(last(&own), [1_700_000_000.0]);
+    }
+
+    #[test]
+    fn the_configured_intervals_and_the_version_show() {
+        let own = own();
+        assert_eq!(
+            values(&own, "kube_https_probe_interval_seconds", "regular"),
+            [300.0]
+        );
+        assert_eq!(
+            values(&own, "kube_https_probe_interval_seconds", "deep"),
+            [21600.0]
+        );
+        assert_eq!(
+            values(&own, "kube_https_build_info", env!("CARGO_PKG_VERSION")),
+            [1.0]
+        );
+    }
+
+    #[test]
+    fn the_vantage_is_on_every_sample() {
+        let own = Own::new(&["ingress"], Duration::ZERO, Duration::ZERO, "edge \"1\"");
+        let label = ("vantage".to_owned(), "edge \"1\"".to_owned());
+        assert!(
+            samples(&own)
+                .iter()
+                .all(|(_, labels, _)| labels.contains(&label))
+        );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_process_shows_what_it_uses() {
+        let own = own();
+        for name in [
+            "process_cpu_seconds_total",
+            "process_resident_memory_bytes",
+            "process_virtual_memory_bytes",
+            "process_open_fds",
+            "process_start_time_seconds",
+        ] {
+            let values = values(&own, name, "");
+            assert!(values.len() == 1 && values[0] >= 0.0, "{name}: {values:?}");
+        }
+    }
+}

@@ -215,3 +215,36 @@ impl<Stream: AsyncWrite + Unpin> AsyncWrite for Patient<Stream> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_stops_reading_is_given_up() {
+        let (server, _client) = duplex(8);
+        let started = Instant::now();
+        let error = Patient::new(server).write_all(&[0; 9]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(started.elapsed(), STALL);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_client_is_served_as_long_as_it_takes_what_is_ready() {
+        let (server, mut client) = duplex(8);
+        let mut server = Patient::new(server);
+        let reader = tokio::spawn(async move {
+            let mut taken = [0; 8];
+            for _ in 0..3 {
+                sleep(STALL * 2 / 3).await;
+                client.read_exact(&mut taken).await.unwrap();
+            }
+        });
+        for _ in 0..3 {
+            server.write_all(&[0; 8]).await.unwrap();
+            server.flush().await.unwrap();
+        }
+        reader.await.unwrap();
+    }
+}

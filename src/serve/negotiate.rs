@@ -98,7 +98,7 @@ fn weight(text: &str) -> Option<u16> {
 mod tests {
     use super::*;
 
-    fn headers(name: HeaderName, values: &[&str]) -> HeaderMap {
+    fn headers(name: &HeaderName, values: &[&str]) -> HeaderMap {
         values
             .iter()
             .map(|value| (name.clone(), value.parse().unwrap()))
@@ -158,7 +158,7 @@ mod tests {
             (";;;,,=,q=,application/openmetrics-text;q", OpenMetrics),
         ] {
             assert_eq!(
-                format(&headers(header::ACCEPT, &[accept])),
+                format(&headers(&header::ACCEPT, &[accept])),
                 expected,
                 "{accept}"
             );
@@ -169,7 +169,7 @@ mod tests {
     fn several_accept_headers_are_one_list() {
         let accept = ["text/plain;q=0.2", "application/openmetrics-text;q=0.3"];
         assert_eq!(
-            format(&headers(header::ACCEPT, &accept)),
+            format(&headers(&header::ACCEPT, &accept)),
             Format::OpenMetrics
         );
         assert_eq!(format(&HeaderMap::new()), Format::Text);
@@ -187,7 +187,7 @@ mod tests {
             ("identity", false),
             ("", false),
         ] {
-            let headers = headers(header::ACCEPT_ENCODING, &[accept]);
+            let headers = headers(&header::ACCEPT_ENCODING, &[accept]);
             assert_eq!(gzip(&headers), expected, "{accept}");
         }
     }
