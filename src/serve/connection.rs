@@ -112,7 +112,7 @@ async fn accept(
 
 /// Answers one connection's requests, one after the other.
 async fn converse(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     router: Router,
     shutdown: CancellationToken,
     _slot: OwnedSemaphorePermit,
@@ -218,8 +218,68 @@ impl<Stream: AsyncWrite + Unpin> AsyncWrite for Patient<Stream> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
     use super::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use crate::record::{Own, Progress, Store};
+
+    /// A connection under way over a pipe that holds 512 bytes; gives the client's end and how
+    /// long the conversation took.
+    fn connect(
+        shutdown: &CancellationToken,
+    ) -> (DuplexStream, impl Future<Output = Duration> + use<>) {
+        let web = Web::new(
+            Arc::new(Store::new(&[], &[], "")),
+            Arc::new(Own::new(&[], Duration::ZERO, Duration::ZERO, "")),
+            Arc::new(Progress::new(&[])),
+            "/metrics",
+        );
+        let (server, client) = duplex(512);
+        let (router, shutdown) = (web.unwrap().router(), shutdown.clone());
+        let slot = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let started = Instant::now();
+        let task = tokio::spawn(converse(server, router, shutdown, slot));
+        (client, async move {
+            task.await.unwrap();
+            started.elapsed()
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_scraper_that_stops_reading_is_given_up() {
+        let (mut client, conversation) = connect(&CancellationToken::new());
+        client
+            .write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .unwrap();
+        assert_eq!(conversation.await, STALL);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_never_ends_is_given_up() {
+        let (mut client, conversation) = connect(&CancellationToken::new());
+        client
+            .write_all(b"GET /metrics HTTP/1.1\r\nHost:")
+            .await
+            .unwrap();
+        assert_eq!(conversation.await, NEXT_REQUEST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_under_way_is_finished_after_shutdown_began() {
+        let shutdown = CancellationToken::new();
+        let (mut client, conversation) = connect(&shutdown);
+        client
+            .write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answer = vec![0; 100];
+        client.read_exact(&mut answer).await.unwrap();
+        shutdown.cancel();
+        client.read_to_end(&mut answer).await.unwrap();
+        assert!(answer.ends_with(b"\r\n0\r\n\r\n"));
+        assert_eq!(conversation.await, Duration::ZERO);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_client_that_stops_reading_is_given_up() {
