@@ -1,9 +1,9 @@
 //! Documents that follow from the tables: written by `make gen`, compared by `make gen-check`.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::config;
 use crate::discover::SOURCES;
@@ -44,12 +44,20 @@ fn metrics() -> String {
     );
     for finding in CHECKS.iter().flat_map(|check| check.findings) {
         let name = finding.name;
-        let _ = writeln!(text, "| [`{name}`](runbooks/{name}.md) | {} |", finding.help);
+        text.push_str(&format!(
+            "| [`{name}`](runbooks/{name}.md) | {} |\n",
+            finding.help
+        ));
     }
     text.push_str("\n## About targets\n\n| metric | labels | meaning |\n|---|---|---|\n");
     let checked = CHECKS.iter().flat_map(|check| check.families);
-    for family in checked.chain(record::own_families().iter().copied()) {
-        let _ = writeln!(text, "| `{}` | {} | {} |", family.name, labels(family), family.help);
+    for family in checked.chain(record::own_families()) {
+        text.push_str(&format!(
+            "| `{}` | {} | {} |\n",
+            family.name,
+            labels(family),
+            family.help
+        ));
     }
     text.push_str("\n## About the exporter\n\n| metric | type | meaning |\n|---|---|---|\n");
     text.push_str(&about_the_exporter());
@@ -63,23 +71,29 @@ fn labels(family: &Family) -> String {
         Scope::Own => "",
     };
     let own = family.labels.iter().map(|label| format!("`{label}`"));
-    let all: Vec<String> =
-        std::iter::once(row.to_owned()).filter(|row| !row.is_empty()).chain(own).collect();
+    let all: Vec<String> = std::iter::once(row.to_owned())
+        .filter(|row| !row.is_empty())
+        .chain(own)
+        .collect();
     all.join(", ")
 }
 
 /// Read off the exposition itself, which names each family with its help and type.
 fn about_the_exporter() -> String {
-    let exposition = Own::sample().encode(Format::Text);
+    let exposition = Own::new(&[], Duration::ZERO, Duration::ZERO, "").encode(Format::Text);
     let mut text = String::new();
     let mut help = "";
     for line in exposition.lines() {
-        if let Some((_, rest)) = line.strip_prefix("# HELP ").and_then(|line| line.split_once(' ')) {
-            help = rest.trim_end_matches('.');
-        } else if let Some((name, kind)) =
-            line.strip_prefix("# TYPE ").and_then(|line| line.split_once(' '))
+        if let Some((_, rest)) = line
+            .strip_prefix("# HELP ")
+            .and_then(|line| line.split_once(' '))
         {
-            let _ = writeln!(text, "| `{name}` | {kind} | {help} |");
+            help = rest.trim_end_matches('.');
+        } else if let Some((name, kind)) = line
+            .strip_prefix("# TYPE ")
+            .and_then(|line| line.split_once(' '))
+        {
+            text.push_str(&format!("| `{name}` | {kind} | {help} |\n"));
         }
     }
     text
@@ -94,19 +108,22 @@ fn access() -> String {
     );
     for source in SOURCES {
         for access in source.access {
-            let _ = write!(
-                text,
+            text.push_str(&format!(
                 "- source: {}\n  group: {}\n  resource: {}\n  verbs: [{}]\n",
                 source.name,
-                if access.group.is_empty() { "\"\"" } else { access.group },
+                if access.group.is_empty() {
+                    "\"\""
+                } else {
+                    access.group
+                },
                 access.resource,
-                access.verbs.join(", "),
-            );
+                access.verbs.join(", ")
+            ));
             if let Some(namespace) = access.namespace {
-                let _ = writeln!(text, "  namespace: {namespace}");
+                text.push_str(&format!("  namespace: {namespace}\n"));
             }
             if !access.names.is_empty() {
-                let _ = writeln!(text, "  names: [{}]", access.names.join(", "));
+                text.push_str(&format!("  names: [{}]\n", access.names.join(", ")));
             }
         }
     }

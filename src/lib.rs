@@ -20,4 +20,7 @@ pub mod probe;
 pub mod judge;
 pub mod record;
 pub mod serve;
+pub mod run;
 pub mod demo;
+pub mod gen_documents;
+pub mod command;

@@ -33,9 +33,17 @@ pub struct Running {
 }
 
 /// Starts every stage but the last, which is for who wants it.
-pub fn start(config: Config, cluster: Option<Cluster>, roots: Roots) -> Result<Running, probe::Error> {
+pub fn start(
+    config: Config,
+    cluster: Option<Cluster>,
+    roots: Roots,
+) -> Result<Running, probe::Error> {
     let config = Arc::new(config);
-    let context = Context { config: Arc::clone(&config), cluster, clock: clock::now };
+    let context = Context {
+        config: Arc::clone(&config),
+        cluster,
+        clock: clock::now,
+    };
     let sources: Vec<&'static str> = context.sources().map(|source| source.name).collect();
     let stop = CancellationToken::new();
 
@@ -54,16 +62,30 @@ pub fn start(config: Config, cluster: Option<Cluster>, roots: Roots) -> Result<R
 
     // schedule and probe
     let catalog = Catalog::new(config.rules.clone(), config.caps);
-    let plan = Schedule { catalog, sources: sources.clone(), updates, events: to_record };
+    let plan = Schedule {
+        catalog,
+        sources: sources.clone(),
+        updates,
+        events: to_record,
+    };
     let prober = Arc::new(Prober::new(&config)?);
     let (settings, until) = (Arc::clone(&config), stop.clone());
     tokio::spawn(async move { schedule::run(plan, &settings, prober, until).await });
 
     // judge and record
     let checked = CHECKS.iter().flat_map(|check| check.families);
-    let families: Vec<_> = checked.chain(record::own_families().iter().copied()).collect();
-    let store = Arc::new(Store::new(&families, &config.metrics.disabled, &config.vantage));
-    let own = Own::new(&sources, config.interval, config.deep_interval, &config.vantage);
+    let families: Vec<_> = checked.chain(record::own_families()).collect();
+    let store = Arc::new(Store::new(
+        &families,
+        &config.metrics.disabled,
+        &config.vantage,
+    ));
+    let own = Own::new(
+        &sources,
+        config.interval,
+        config.deep_interval,
+        &config.vantage,
+    );
     let own = Arc::new(own);
     let progress = Arc::new(Progress::new(&sources));
     let ledger = Ledger::new(
@@ -74,7 +96,13 @@ pub fn start(config: Config, cluster: Option<Cluster>, roots: Roots) -> Result<R
         Arc::clone(&progress),
     );
     let recorded = tokio::spawn(ledger.run(events));
-    Ok(Running { store, own, progress, stop, recorded })
+    Ok(Running {
+        store,
+        own,
+        progress,
+        stop,
+        recorded,
+    })
 }
 
 impl Running {

@@ -33,7 +33,10 @@ pub(super) async fn check(typed: Check, environment: &Environment) -> Result<Exi
     shutdown::on_signals(stop.clone()).map_err(Error::Signals)?;
 
     let running = start(config, cluster, roots)?;
-    let finished = stop.run_until_cancelled(running.progress.first_pass()).await.is_some();
+    let finished = stop
+        .run_until_cancelled(running.progress.first_pass())
+        .await
+        .is_some();
     if !finished {
         warn!("interrupted: what is printed is what was seen until now");
     }
@@ -66,13 +69,18 @@ fn look_only_at(config: &mut Config, hosts: &[Host]) {
 
 /// Findings outrank what could not be probed.
 fn exit_code(rows: &[RowRecord], complete: bool, fail_on: FailOn) -> ExitCode {
-    let worst = rows.iter().flat_map(|row| row.findings.iter()).map(|f| f.severity).max();
+    let worst = rows
+        .iter()
+        .flat_map(|row| row.findings.iter())
+        .map(|f| f.severity)
+        .max();
     let found = match fail_on {
         FailOn::Never => false,
         FailOn::Severity(least) => worst.is_some_and(|worst| worst >= least),
     };
-    let unprobed =
-        rows.iter().any(|row| row.target.expect.tls && row.summary.failure.is_some());
+    let unprobed = rows
+        .iter()
+        .any(|row| row.target.expect.tls && row.summary.failure.is_some());
     if found {
         ExitCode::from(FOUND)
     } else if unprobed || !complete {

@@ -26,7 +26,13 @@ pub(super) async fn demo(typed: cli::Demo) -> Result<ExitCode, Error> {
     let urls: Vec<String> = listeners
         .iter()
         .filter_map(|listener| listener.local_addr().ok())
-        .map(|address| format!("http://localhost:{}{}", address.port(), typed.web.telemetry_path))
+        .map(|address| {
+            format!(
+                "http://localhost:{}{}",
+                address.port(),
+                typed.web.telemetry_path
+            )
+        })
         .collect();
 
     let demo = demo::start(clock::now()).await?;
@@ -50,8 +56,13 @@ pub(super) async fn demo(typed: cli::Demo) -> Result<ExitCode, Error> {
 
 /// Prints what was found once everything was looked at.
 async fn tell(running: &Running, urls: &[String]) {
-    println!("Looking at an embedded cluster; one of its hosts hangs, so this takes some seconds.\n");
+    println!(
+        "Looking at an embedded cluster; one of its hosts hangs, so this takes some seconds.\n"
+    );
     running.progress.first_pass().await;
     print!("{}", table::render(&running.store.rows(), clock::now()));
-    println!("\nMetrics are at {}; Ctrl-C ends the demo.", urls.join(" and "));
+    println!(
+        "\nMetrics are at {}; Ctrl-C ends the demo.",
+        urls.join(" and ")
+    );
 }

@@ -38,7 +38,9 @@ enum Error {
     Config(#[from] config::Error),
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    #[error("{0}; write `targets` in a configuration file, or point at a cluster with --kubeconfig")]
+    #[error(
+        "{0}; write `targets` in a configuration file, or point at a cluster with --kubeconfig"
+    )]
     NothingToLookAt(ClusterError),
     #[error(transparent)]
     Roots(#[from] judge::Error),
@@ -97,7 +99,10 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 /// The configuration that was asked for, or the defaults.
 fn load_config(typed: &cli::ConfigFile) -> Result<Config, Error> {
-    let checked = CHECKS.iter().flat_map(|check| check.families).map(|family| family.name);
+    let checked = CHECKS
+        .iter()
+        .flat_map(|check| check.families)
+        .map(|family| family.name);
     let own = record::own_families().iter().map(|family| family.name);
     let families: Vec<&str> = checked.chain(own).collect();
     Ok(match &typed.config_file {
@@ -132,6 +137,10 @@ async fn find_cluster(
 }
 
 /// The stages, started.
-fn start(config: Config, cluster: Option<Cluster>, roots: judge::Roots) -> Result<run::Running, Error> {
+fn start(
+    config: Config,
+    cluster: Option<Cluster>,
+    roots: judge::Roots,
+) -> Result<run::Running, Error> {
     Ok(run::start(config, cluster, roots)?)
 }

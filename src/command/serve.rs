@@ -31,7 +31,7 @@ pub(super) async fn serve(typed: Serve, environment: &Environment) -> Result<Exi
     let listeners = listen(&typed.web.listen_addresses).await?;
     info!(
         version = env!("CARGO_PKG_VERSION"),
-        cluster = cluster.as_ref().map(tracing::field::display),
+        cluster = cluster.as_ref().map(|cluster| &*cluster.context),
         "started",
     );
     let running = start(config, cluster, roots)?;
@@ -61,7 +61,9 @@ pub(super) async fn until_stopped(
 pub(super) async fn listen(addresses: &[Listen]) -> Result<Vec<TcpListener>, Error> {
     let mut listeners = Vec::with_capacity(addresses.len());
     for address in addresses {
-        let listener = bind(address).await.map_err(|error| Error::Listen(address.clone(), error))?;
+        let listener = bind(address)
+            .await
+            .map_err(|error| Error::Listen(address.clone(), error))?;
         if let Ok(local) = listener.local_addr() {
             info!(address = %local, "listening");
         }

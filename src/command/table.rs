@@ -1,7 +1,6 @@
 //! The table that `check` and `demo` print: one row a door, the worst first.
 
 use std::cmp::Reverse;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::model::{Severity, TlsVersion, UnixTime};
@@ -25,15 +24,27 @@ struct Line {
 pub(super) fn render(rows: &[RowRecord], now: UnixTime) -> String {
     let mut lines: Vec<Line> = rows.iter().map(|row| Line::of(row, rows)).collect();
     lines.sort_by_key(|line| {
-        (Reverse(line.severity), line.probed, line.not_after, line.door.clone())
+        (
+            Reverse(line.severity),
+            line.probed,
+            line.not_after,
+            line.door.clone(),
+        )
     });
-    let width = lines.iter().map(|line| line.door.chars().count()).max().unwrap_or(0);
+    let width = lines
+        .iter()
+        .map(|line| line.door.chars().count())
+        .max()
+        .unwrap_or(0);
     let width = width.clamp("HOST".len(), HOST_WIDTH);
-    let mut table = format!("{:<8}  {:<width$}  {:<9}  {:<3}  {}\n", "STATUS", "HOST", "EXPIRES", "TLS", "FOUND");
+    let mut table = format!(
+        "{:<8}  {:<width$}  {:<9}  {:<3}  {}\n",
+        "STATUS", "HOST", "EXPIRES", "TLS", "FOUND"
+    );
     for line in &lines {
         line.print(&mut table, width, now);
     }
-    let _ = writeln!(table, "\n{}", sum(&lines));
+    table.push_str(&format!("\n{}\n", sum(&lines)));
     table
 }
 
@@ -45,7 +56,11 @@ impl Line {
             door: door(row, all),
             not_after: row.summary.not_after,
             version: row.summary.version,
-            found: row.findings.iter().map(|finding| finding.spec.name).collect(),
+            found: row
+                .findings
+                .iter()
+                .map(|finding| finding.spec.name)
+                .collect(),
         }
     }
 
@@ -59,9 +74,14 @@ impl Line {
     }
 
     fn print(&self, table: &mut String, width: usize, now: UnixTime) {
-        let expires = self.not_after.map_or_else(|| "-".to_owned(), |at| distance(at, now));
+        let expires = self
+            .not_after
+            .map_or_else(|| "-".to_owned(), |at| distance(at, now));
         let version = self.version.map_or("-", |version| {
-            version.label().rsplit_once(' ').map_or(version.label(), |(_, number)| number)
+            version
+                .label()
+                .rsplit_once(' ')
+                .map_or(version.label(), |(_, number)| number)
         });
         let mut found = self.found.iter();
         let first = found.next().copied().unwrap_or_default();
@@ -70,9 +90,13 @@ impl Line {
             self.status(),
             self.door
         );
-        let _ = writeln!(table, "{}", row.trim_end());
+        table.push_str(&format!("{}\n", row.trim_end()));
         for more in found {
-            let _ = writeln!(table, "{:1$}{more}", "", 8 + 2 + width + 2 + 9 + 2 + 3 + 2);
+            table.push_str(&format!(
+                "{:1$}{more}\n",
+                "",
+                8 + 2 + width + 2 + 9 + 2 + 3 + 2
+            ));
         }
     }
 }
@@ -81,9 +105,21 @@ impl Line {
 /// from another.
 fn door(row: &RowRecord, all: &[RowRecord]) -> String {
     let own = &row.target.row;
-    let name = if own.host.is_empty() { &own.address } else { &own.host };
-    let name = if name.contains(':') { format!("[{name}]") } else { name.to_string() };
-    let port = if own.port == 443 { String::new() } else { format!(":{}", own.port) };
+    let name = if own.host.is_empty() {
+        &own.address
+    } else {
+        &own.host
+    };
+    let name = if name.contains(':') {
+        format!("[{name}]")
+    } else {
+        name.to_string()
+    };
+    let port = if own.port == 443 {
+        String::new()
+    } else {
+        format!(":{}", own.port)
+    };
     let twin = |other: &RowRecord| {
         let other = &other.target.row;
         (&other.host, other.port) == (&own.host, own.port) && other.address != own.address

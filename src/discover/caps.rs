@@ -6,9 +6,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::catalog::Place;
 use crate::config::Caps;
-use crate::model::UnixTime;
+use crate::model::{Place, UnixTime};
 
 /// A row's place in the queue: since when its oldest owner has been there, if that is known. What
 /// has no such time was written by an operator, and comes first.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use super::caps::{Admission, Rank};
 use super::{Declared, DropReason, ObjectKey, Update};
 use crate::config::{Caps, Rule, rule_for};
-use crate::model::{Owner, PlaintextRule, RootsRef, Row, Target};
+use crate::model::{Owner, Place, PlaintextRule, RootsRef, Target};
 
 /// The most owners that a target lists, the oldest: a tenant could otherwise grow a row, and the
 /// series about it, without bound.
@@ -27,17 +27,7 @@ pub enum Change {
     /// It appeared, or what is declared about it changed.
     Target(Arc<Target>),
     /// It went.
-    Gone(Row),
-}
-
-/// A row's identity without the name that its owners give it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Place {
-    pub(super) source: &'static str,
-    pub(super) namespace: Arc<str>,
-    pub(super) host: Arc<str>,
-    pub(super) port: u16,
-    pub(super) address: Arc<str>,
+    Gone(Place),
 }
 
 /// All rows, by what declares them.
@@ -157,7 +147,7 @@ impl Catalog {
                 .collect(),
         };
         for target in declared.targets {
-            let place = Place::of(&target.row);
+            let place = target.row.place();
             let claim = Claim {
                 target,
                 labels: Arc::clone(&declared.labels),
@@ -165,7 +155,7 @@ impl Catalog {
             let entry = self.rows.entry(place.clone()).or_default();
             entry.claims.insert(object.owner.clone(), claim);
             self.hosts
-                .entry(place.host())
+                .entry(host_of(&place))
                 .or_default()
                 .insert(place.clone());
             object.places.insert(place);
@@ -192,7 +182,7 @@ impl Catalog {
 
     /// Works out the touched rows, and those that they move, anew.
     fn settle(&mut self, touched: BTreeSet<Place>) -> Vec<Change> {
-        let hosts: BTreeSet<_> = touched.iter().map(Place::host).collect();
+        let hosts: BTreeSet<_> = touched.iter().map(host_of).collect();
         let mut unsettled = touched;
         for host in hosts {
             let places = self.hosts.get(&host).cloned().unwrap_or_default();
@@ -265,7 +255,7 @@ impl Catalog {
     }
 
     /// Says what has changed about a row, and forgets it if nobody declares it any more.
-    fn publish(&mut self, place: &Place, changed: &mut Vec<Change>, gone: &mut Vec<Row>) {
+    fn publish(&mut self, place: &Place, changed: &mut Vec<Change>, gone: &mut Vec<Place>) {
         let Some(entry) = self.rows.get_mut(place) else {
             return;
         };
@@ -285,10 +275,8 @@ impl Catalog {
             self.forget(place);
         }
         self.count(place.source, was_dropped.as_slice(), dropped.as_slice());
-        if let Some(before) = &before
-            && next.as_ref().is_none_or(|next| next.row != before.row)
-        {
-            gone.push(before.row.clone());
+        if before.is_some() && next.is_none() {
+            gone.push(place.clone());
         }
         if let Some(next) = next
             && before.as_ref() != Some(&next)
@@ -299,7 +287,7 @@ impl Catalog {
 
     fn forget(&mut self, place: &Place) {
         self.rows.remove(place);
-        let host = place.host();
+        let host = host_of(place);
         if let Some(places) = self.hosts.get_mut(&host) {
             places.remove(place);
             if places.is_empty() {
@@ -343,28 +331,16 @@ impl Entry {
     }
 }
 
-impl Place {
-    fn of(row: &Row) -> Self {
-        Self {
-            source: row.source,
-            namespace: Arc::clone(&row.namespace),
-            host: Arc::clone(&row.host),
-            port: row.port,
-            address: Arc::clone(&row.address),
-        }
-    }
-
-    /// What this place shares its name with: the other addresses of its host. Where there is no
-    /// host, or no namespace whose host it would be, it stands alone: two nodes, or two targets
-    /// written by hand, are each called what they are called.
-    fn host(&self) -> Self {
-        if self.host.is_empty() || self.namespace.is_empty() {
-            self.clone()
-        } else {
-            Self {
-                address: Arc::default(),
-                ..self.clone()
-            }
+/// What a place shares its name with: the other addresses of its host. Where there is no host, or
+/// no namespace whose host it would be, it stands alone: two nodes, or two targets written by
+/// hand, are each called what they are called.
+fn host_of(place: &Place) -> Place {
+    if place.host.is_empty() || place.namespace.is_empty() {
+        place.clone()
+    } else {
+        Place {
+            address: Arc::default(),
+            ..place.clone()
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::super::Dropped;
 use super::*;
 use crate::config::RuleMatch;
-use crate::model::{Address, Expectation, PlainDoor, TlsDoor, UnixTime};
+use crate::model::{Address, Expectation, PlainDoor, Row, TlsDoor, UnixTime};
 
 const NO_CAPS: Caps = Caps {
     total: usize::MAX,
@@ -80,7 +80,7 @@ fn key(name: &str) -> ObjectKey {
 /// A catalogue, and the rows as someone knows them who only hears of changes.
 struct Known {
     catalog: Catalog,
-    rows: BTreeMap<Row, Arc<Target>>,
+    rows: BTreeMap<Place, Arc<Target>>,
 }
 
 impl Known {
@@ -100,12 +100,12 @@ impl Known {
             .map(|change| match change {
                 Change::Target(target) => {
                     let text = line('+', &target.row);
-                    self.rows.insert(target.row.clone(), target);
+                    self.rows.insert(target.row.place(), target);
                     text
                 }
-                Change::Gone(row) => {
-                    assert!(self.rows.remove(&row).is_some(), "{row:?} went twice");
-                    line('-', &row)
+                Change::Gone(place) => {
+                    let gone = self.rows.remove(&place);
+                    line('-', &gone.expect("a row goes once").row)
                 }
             })
             .collect()
@@ -117,7 +117,7 @@ impl Known {
     }
 
     fn row(&self, host: &str, address: &str) -> &Target {
-        let found = |row: &&Row| &*row.host == host && &*row.address == address;
+        let found = |row: &&Place| &*row.host == host && &*row.address == address;
         &self.rows[self.rows.keys().find(found).unwrap()]
     }
 }

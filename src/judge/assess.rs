@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::trust::{Issuer, Known, Trust};
 use super::{Case, defaults, name};
 use crate::model::{
-    At, CertificateFacts, FindingSpec, Handshake, Reason, Severity, UnixTime, Verdict,
+    At, CertificateFacts, FindingSpec, Handshake, Reason, Severity, Summary, UnixTime, Verdict,
 };
 
 /// How early a certificate is taken as begun. Authorities issue from "now" by their own clock; a
@@ -101,6 +101,21 @@ impl<'a> Assessed<'a> {
             };
             (rank, address.facts.map(|facts| facts.not_after), address.ip)
         })
+    }
+
+    /// The row in a few words.
+    pub(super) fn summary(&self) -> Summary {
+        let shown = self.least_favourable();
+        let tls = self.case.tls;
+        let failures = tls.addresses.iter().map(|address| &address.failure);
+        let failures = failures.chain([&tls.failure]).flatten();
+        Summary {
+            not_after: shown
+                .and_then(|shown| shown.facts)
+                .map(|facts| facts.not_after),
+            version: shown.map(|shown| shown.seen.value.version),
+            failure: failures.map(|failure| failure.reason).min(),
+        }
     }
 
     /// Whether the metrics about TLS exist for this target.

@@ -119,5 +119,6 @@ pub fn judge(case: &Case<'_>) -> Verdict {
     for check in CHECKS {
         (check.judge)(&assessed, &mut verdict);
     }
+    verdict.summary = assessed.summary();
     verdict
 }

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use super::door::{PlainDoor, TlsDoor};
 use super::time::UnixTime;
 
-/// The identity of a row: the labels that every metric about it carries.
-///
-/// There is exactly one row for a (source, namespace, host, port, address).
+/// The labels that every metric about a row carries: its [`Place`], and the name that its owners
+/// give it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Row {
     /// The discovery source's name.
@@ -23,6 +22,33 @@ pub struct Row {
     pub address: Arc<str>,
     /// The owning object; the oldest where several share the row.
     pub name: Arc<str>,
+}
+
+impl Row {
+    /// What tells it from every other row.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place {
+            source: self.source,
+            namespace: Arc::clone(&self.namespace),
+            host: Arc::clone(&self.host),
+            port: self.port,
+            address: Arc::clone(&self.address),
+        }
+    }
+}
+
+/// What tells one row from another: there is exactly one row for each. The name is no part of
+/// it, because it is the oldest owner's, and owners come and go. The order is that of the
+/// exposition.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "as in `Row`")]
+pub struct Place {
+    pub source: &'static str,
+    pub namespace: Arc<str>,
+    pub host: Arc<str>,
+    pub port: u16,
+    pub address: Arc<str>,
 }
 
 /// One row, where it is looked at, and what was declared about it.

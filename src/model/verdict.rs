@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use super::observation::{Reason, TlsVersion};
+use super::time::UnixTime;
+
 /// A metric family: declared once, beside the check that fills it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Family {
@@ -109,6 +112,19 @@ pub struct Verdict {
     pub samples: Vec<Sample>,
     /// Problems; at most one of each kind.
     pub findings: Vec<Finding>,
+    /// The row in a few words.
+    pub summary: Summary,
+}
+
+/// A row in a few words, for tables. All of it is in the samples too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// When the leaf expires, of the least favourable address.
+    pub not_after: Option<UnixTime>,
+    /// The version agreed on there.
+    pub version: Option<TlsVersion>,
+    /// Why the last probe failed, where it did.
+    pub failure: Option<Reason>,
 }
 
 impl Verdict {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::discover::{DropReason, Health};
 use crate::model::{
-    DeepReport, PlainDoor, PlainReport, Row, Target, TlsDoor, TlsReport, TlsVersion,
+    DeepReport, Place, PlainDoor, PlainReport, Target, TlsDoor, TlsReport, TlsVersion,
 };
 
 pub use run::{Schedule, run};
@@ -44,7 +44,7 @@ pub enum Event {
     /// A row appeared, or what was declared about it changed.
     Target(Arc<Target>),
     /// A row went.
-    Gone(Row),
+    Gone(Place),
     /// A regular probe of a TLS door ended.
     Tls(Arc<TlsDoor>, TlsReport),
     /// A deep probe ended.

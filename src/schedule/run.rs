@@ -18,7 +18,8 @@ use crate::config::Config;
 use crate::discover::Update;
 use crate::discover::{Catalog, Change};
 use crate::model::{
-    DeepReport, Door, Failure, PlainAnswer, PlainReport, Reason, Row, Target, TlsReport, TlsVersion,
+    DeepReport, Door, Failure, Place, PlainAnswer, PlainReport, Reason, Target, TlsReport,
+    TlsVersion,
 };
 
 /// What the task is given.
@@ -82,7 +83,7 @@ struct Known {
 struct Task<P> {
     queue: Queue,
     doors: HashMap<Door, Known>,
-    targets: HashMap<Row, Vec<Door>>,
+    targets: HashMap<Place, Vec<Door>>,
     catalog: Catalog,
     /// The sources that have neither listed nor failed yet.
     unheard: HashSet<&'static str>,
@@ -168,7 +169,7 @@ impl<P: Probe> Task<P> {
         for change in self.catalog.apply(source, update) {
             match change {
                 Change::Target(target) => self.set_target(target).await?,
-                Change::Gone(row) => self.remove_target(row).await?,
+                Change::Gone(place) => self.remove_target(place).await?,
             }
         }
         self.tell(Event::Dropped(source, self.catalog.dropped(source)))
@@ -189,15 +190,15 @@ impl<P: Probe> Task<P> {
             self.doors.entry(door.clone()).or_default().targets += 1;
             self.queue.request(door, now);
         }
-        let before = self.targets.insert(target.row.clone(), doors);
+        let before = self.targets.insert(target.row.place(), doors);
         self.release(before);
         self.tell(Event::Target(target)).await
     }
 
-    async fn remove_target(&mut self, row: Row) -> Result<(), Closed> {
-        let before = self.targets.remove(&row);
+    async fn remove_target(&mut self, place: Place) -> Result<(), Closed> {
+        let before = self.targets.remove(&place);
         self.release(before);
-        self.tell(Event::Gone(row)).await
+        self.tell(Event::Gone(place)).await
     }
 
     fn release(&mut self, doors: Option<Vec<Door>>) {
@@ -326,7 +327,7 @@ mod tests {
     use super::*;
     use crate::discover::{Declared, Health, ObjectKey};
     use crate::model::{
-        Address, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, TlsAttempt, TlsDoor,
+        Address, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, TlsAttempt, TlsDoor,
         UnixTime,
     };
 
@@ -467,7 +468,7 @@ mod tests {
                 let event = self.events.recv().await.expect("the schedule goes on");
                 words.push(match event {
                     Event::Target(target) => format!("target {}", target.row.host),
-                    Event::Gone(row) => format!("gone {}", row.host),
+                    Event::Gone(place) => format!("gone {}", place.host),
                     Event::Tls(door, _) => format!("tls {}", door.server_name.as_deref().unwrap()),
                     Event::Plain(door, _) => format!("plain {}", door.host),
                     Event::FirstPass => "first pass".to_owned(),

@@ -1,1 +1,99 @@
 //! Serve: metrics and health over HTTP.
+//!
+//! Nothing here waits for the network that is probed: a scrape copies what [`crate::record`] has.
+//! Clients may be slow, stuck or hostile: connections, scrapes at once and every wait are bounded.
+
+mod connection;
+mod gzip;
+mod health;
+mod metrics;
+mod negotiate;
+mod page;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use crate::record::{Own, Progress, Store};
+
+pub use connection::serve;
+
+/// Why nothing can be served.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The path is no plain path.
+    #[error(
+        "the telemetry path {0:?} must start with a slash and have only letters, digits and the \
+         characters / . _ ~ -"
+    )]
+    PathMalformed(String),
+    /// The path is one of the health paths.
+    #[error("the telemetry path {0:?} is taken; choose another, such as \"/metrics\"")]
+    PathTaken(String),
+}
+
+/// What the handlers read.
+#[derive(Clone, Debug)]
+pub struct Web {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Arc<Store>,
+    own: Arc<Own>,
+    progress: Arc<Progress>,
+    telemetry_path: String,
+    scrapes: metrics::Scrapes,
+}
+
+impl Web {
+    /// Serves the metrics of `store` and `own` at `telemetry_path`, and readiness by `progress`.
+    pub fn new(
+        store: Arc<Store>,
+        own: Arc<Own>,
+        progress: Arc<Progress>,
+        telemetry_path: &str,
+    ) -> Result<Self, Error> {
+        let telemetry_path = telemetry_path.to_owned();
+        let plain = |c: char| c.is_ascii_alphanumeric() || "/._~-".contains(c);
+        if !telemetry_path.starts_with('/') || !telemetry_path.chars().all(plain) {
+            return Err(Error::PathMalformed(telemetry_path));
+        }
+        if health::PATHS.contains(&telemetry_path.as_str()) {
+            return Err(Error::PathTaken(telemetry_path));
+        }
+        Ok(Self {
+            inner: Arc::new(Inner {
+                store,
+                own,
+                progress,
+                telemetry_path,
+                scrapes: metrics::Scrapes::default(),
+            }),
+        })
+    }
+
+    /// Every path that is answered.
+    pub fn router(&self) -> Router {
+        let metrics_at = self.inner.telemetry_path.as_str();
+        let mut router = health::routes().route(metrics_at, get(metrics::metrics));
+        if metrics_at != "/" {
+            router = router.route("/", get(page::landing));
+        }
+        router
+            .fallback(|| async { plain(StatusCode::NOT_FOUND, "not found") })
+            .with_state(self.clone())
+    }
+}
+
+/// A line of text as an answer.
+fn plain(status: StatusCode, text: &str) -> Response {
+    (status, format!("{text}\n")).into_response()
+}
+
+#[cfg(test)]
+mod tests;

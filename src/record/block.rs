@@ -1,0 +1,294 @@
+//! One row's samples, rendered once: what a scrape copies.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::model::{Extra, Row, Sample, Scope};
+
+use super::catalogue::{Catalogue, FamilyIndex};
+use super::text::push_label;
+
+/// Label text and values, in the order of the catalogue. No two samples of a block have the same
+/// family and labels.
+#[derive(Debug, Default)]
+pub(super) struct Block {
+    labels: RowLabels,
+    samples: Box<[Rendered]>,
+    /// The samples' own labels, one after the other.
+    extras: Box<str>,
+}
+
+/// A sample: the family, where its own labels end in `Block::extras`, and the value.
+#[derive(Clone, Copy, Debug)]
+struct Rendered {
+    value: f64,
+    end: u32,
+    family: FamilyIndex,
+}
+
+/// A sample with its family's place and its own labels as text.
+type Placed = (FamilyIndex, String, f64);
+
+/// The labels of a row as text: `source="…",namespace="…",name="…",host="…",port="…",address="…"`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct RowLabels {
+    text: Box<str>,
+    /// Where `name="…"` stands.
+    name: Range<usize>,
+    /// Where the text ends for [`Scope::Host`].
+    host_end: usize,
+}
+
+impl RowLabels {
+    /// Renders the labels of `row`.
+    pub(super) fn of(row: &Row) -> Self {
+        let mut text = String::new();
+        push_label(&mut text, "source", row.source);
+        push_next(&mut text, "namespace", &row.namespace);
+        let before_name = text.len();
+        push_next(&mut text, "name", &row.name);
+        let after_name = text.len();
+        push_next(&mut text, "host", &row.host);
+        push_next(&mut text, "port", itoa::Buffer::new().format(row.port));
+        let host_end = text.len();
+        push_next(&mut text, "address", &row.address);
+        Self {
+            text: text.into(),
+            name: before_name..after_name,
+            host_end,
+        }
+    }
+
+    /// What tells one host from another: all but the name and the address.
+    fn host(&self) -> (&str, &str) {
+        let part = |range: Range<usize>| self.text.get(range).unwrap_or_default();
+        (part(0..self.name.start), part(self.name.end..self.host_end))
+    }
+
+    fn within(&self, scope: Scope) -> &str {
+        match scope {
+            Scope::Target => &self.text,
+            Scope::Host => self.text.get(..self.host_end).unwrap_or_default(),
+            Scope::Own => "",
+        }
+    }
+}
+
+impl Block {
+    /// Renders `samples`. Of two with the same family and labels the first counts; families that
+    /// are not in the catalogue are left out.
+    pub(super) fn new(catalogue: &Catalogue, labels: RowLabels, samples: &[Sample]) -> Self {
+        let mut placed: Vec<Placed> = samples
+            .iter()
+            .filter_map(|sample| {
+                let place = catalogue.place(sample.family.name)?;
+                Some((place, render(sample), sample.value))
+            })
+            .collect();
+        // Stable, so that of equals the first stays the first.
+        placed.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        placed.dedup_by(|later, first| (later.0, &later.1) == (first.0, &first.1));
+        Self::pack(labels, &placed)
+    }
+
+    fn pack(labels: RowLabels, placed: &[Placed]) -> Self {
+        let mut extras = String::with_capacity(placed.iter().map(|(_, e, _)| e.len()).sum());
+        let mut samples = Vec::with_capacity(placed.len());
+        for (family, extra, value) in placed {
+            extras.push_str(extra);
+            // Texts are cut at 128 characters, so that this is out of reach; nothing would be
+            // served beyond it rather than something wrong.
+            let Ok(end) = u32::try_from(extras.len()) else {
+                break;
+            };
+            samples.push(Rendered {
+                value: *value,
+                end,
+                family: *family,
+            });
+        }
+        Self {
+            labels,
+            samples: samples.into(),
+            extras: extras.into(),
+        }
+    }
+
+    /// The row's labels that a family of this scope carries.
+    pub(super) fn labels(&self, scope: Scope) -> &str {
+        self.labels.within(scope)
+    }
+
+    /// Whether the row is of the same source, namespace, host and port as `other`.
+    pub(super) fn same_host(&self, other: &Self) -> bool {
+        self.labels.host() == other.labels.host()
+    }
+}
+
+/// Where a reader stands in a block. It knows the next sample's family without looking into the
+/// block, which a scrape of many rows could not afford to do for every family.
+#[derive(Clone, Debug)]
+pub(super) struct Cursor {
+    block: Arc<Block>,
+    sample: u32,
+    family: Option<FamilyIndex>,
+}
+
+impl Cursor {
+    /// At the first sample.
+    pub(super) fn new(block: Arc<Block>) -> Self {
+        Self {
+            family: block.samples.first().map(|sample| sample.family),
+            sample: 0,
+            block,
+        }
+    }
+
+    /// The block being read.
+    pub(super) const fn block(&self) -> &Arc<Block> {
+        &self.block
+    }
+
+    /// The family of the next sample; `None` at the end.
+    pub(super) const fn family(&self) -> Option<FamilyIndex> {
+        self.family
+    }
+
+    /// The next sample: its own labels as text, and its value.
+    pub(super) fn peek(&self) -> Option<(&str, f64)> {
+        let place = self.sample as usize;
+        let sample = self.block.samples.get(place)?;
+        let before = place
+            .checked_sub(1)
+            .and_then(|before| self.block.samples.get(before));
+        let start = before.map_or(0, |before| before.end as usize);
+        let extra = self.block.extras.get(start..sample.end as usize)?;
+        Some((extra, sample.value))
+    }
+
+    /// Goes to the sample after the next one.
+    pub(super) fn advance(&mut self) {
+        self.sample = self.sample.saturating_add(1);
+        let sample = self.block.samples.get(self.sample as usize);
+        self.family = sample.map(|sample| sample.family);
+    }
+}
+
+/// A sample's own labels as text.
+fn render(sample: &Sample) -> String {
+    let mut out = String::new();
+    let names = sample.family.labels.iter();
+    match &sample.extra {
+        Extra::None => {}
+        Extra::Word(word) => names
+            .take(1)
+            .for_each(|name| push_next(&mut out, name, word)),
+        Extra::Texts(texts) => {
+            for (name, text) in names.zip(texts.iter()) {
+                push_next(&mut out, name, text);
+            }
+        }
+    }
+    out
+}
+
+fn push_next(out: &mut String, name: &str, value: &str) {
+    if !out.is_empty() {
+        out.push(',');
+    }
+    push_label(out, name, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Verdict;
+    use crate::record::samples::{INFO, NOT_AFTER, SUCCESS, VERSION, row};
+
+    fn catalogue() -> Catalogue {
+        Catalogue::new(&[&SUCCESS, &NOT_AFTER, &INFO], &[], "")
+    }
+
+    fn of(block: &Arc<Block>, family: FamilyIndex) -> Vec<(String, f64)> {
+        let mut found = Vec::new();
+        let mut cursor = Cursor::new(Arc::clone(block));
+        while let Some((extra, value)) = cursor.peek() {
+            if cursor.family() == Some(family) {
+                found.push((extra.to_owned(), value));
+            }
+            cursor.advance();
+        }
+        found
+    }
+
+    fn sample(extra: &str, value: f64) -> (String, f64) {
+        (extra.to_owned(), value)
+    }
+
+    fn block(samples: &[Sample]) -> Arc<Block> {
+        Arc::new(Block::new(&catalogue(), RowLabels::default(), samples))
+    }
+
+    #[test]
+    fn the_rows_labels_are_in_order_and_the_address_is_last() {
+        let mut row = row("shop.test", "127.0.0.1");
+        row.name = "a\"b".into();
+        let labels = RowLabels::of(&row);
+        let host =
+            r#"source="ingress",namespace="default",name="a\"b",host="shop.test",port="443""#;
+        assert_eq!(labels.within(Scope::Host), host);
+        assert_eq!(
+            labels.within(Scope::Target),
+            format!("{host},address=\"127.0.0.1\"")
+        );
+        assert_eq!(labels.within(Scope::Own), "");
+    }
+
+    #[test]
+    fn samples_are_found_by_family_whatever_order_they_came_in() {
+        let mut verdict = Verdict::default();
+        verdict.texts(&INFO, ["a".into(), "b".into()].into(), 1.0);
+        verdict.word(&NOT_AFTER, "leaf", 10.0);
+        verdict.gauge(&SUCCESS, 1.0);
+        verdict.word(&NOT_AFTER, "intermediate", 20.0);
+        let block = block(&verdict.samples);
+        assert_eq!(of(&block, 0), [sample("", 1.0)]);
+        assert_eq!(
+            of(&block, 1),
+            [
+                sample(r#"position="intermediate""#, 20.0),
+                sample(r#"position="leaf""#, 10.0)
+            ]
+        );
+        assert_eq!(of(&block, 2), [sample(r#"subject="a",issuer="b""#, 1.0)]);
+        assert_eq!(of(&block, 3), []);
+    }
+
+    #[test]
+    fn of_two_samples_with_the_same_labels_the_first_counts() {
+        let mut verdict = Verdict::default();
+        verdict.word(&NOT_AFTER, "leaf", 10.0);
+        verdict.gauge(&SUCCESS, 1.0);
+        verdict.word(&NOT_AFTER, "leaf", 20.0);
+        verdict.gauge(&SUCCESS, 0.0);
+        let block = block(&verdict.samples);
+        assert_eq!(of(&block, 0), [sample("", 1.0)]);
+        assert_eq!(of(&block, 1), [sample(r#"position="leaf""#, 10.0)]);
+    }
+
+    #[test]
+    fn a_family_that_is_not_served_leaves_nothing() {
+        let mut verdict = Verdict::default();
+        verdict.word(&VERSION, "TLS 1.2", 1.0);
+        let block = block(&verdict.samples);
+        assert!((0..4).all(|family| of(&block, family).is_empty()));
+    }
+
+    #[test]
+    fn missing_label_values_leave_their_labels_out() {
+        let mut verdict = Verdict::default();
+        verdict.texts(&INFO, ["a".into()].into(), 1.0);
+        let block = block(&verdict.samples);
+        assert_eq!(of(&block, 2), [sample(r#"subject="a""#, 1.0)]);
+    }
+}

@@ -1,0 +1,268 @@
+//! The ledger: what is known of every door, and which rows point at it. The one writer.
+//!
+//! Reports are folded into what is known of their door; then every row that points at the door
+//! is judged again and published. Verdicts also change with the clock alone (a certificate
+//! expires behind a door that is waiting for its next probe): [`Ledger::rejudge`] sees to those.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+
+use crate::clock;
+use crate::discover::Health;
+use crate::judge::{self, Case, Policy};
+use crate::model::{Place, PlainDoor, PlainSeen, Target, TlsDoor, TlsSeen, UnixTime, Verdict};
+use crate::schedule::Event;
+
+use super::fold;
+use super::own::Own;
+use super::progress::Progress;
+use super::store::Store;
+
+/// Between two looks for verdicts that have grown old: often enough that a batch stays short.
+const REJUDGE_EVERY: Duration = Duration::from_secs(5);
+
+/// Rows judged again in one go, so that reports do not wait for longer than some tens of
+/// milliseconds. At one batch in [`REJUDGE_EVERY`], 100,000 rows take about four minutes.
+const REJUDGE_ROWS: usize = 2000;
+
+/// What is known of every door, and which rows point at it.
+#[derive(Debug)]
+pub struct Ledger {
+    policy: Arc<Policy>,
+    judge: fn(&Case<'_>) -> Verdict,
+    /// A verdict older than this is judged again.
+    fresh_for: Duration,
+    rows: BTreeMap<Place, Judged>,
+    tls: Doors<TlsDoor, TlsSeen>,
+    plain: Doors<PlainDoor, PlainSeen>,
+    store: Arc<Store>,
+    own: Arc<Own>,
+    progress: Arc<Progress>,
+}
+
+#[derive(Debug)]
+struct Judged {
+    target: Arc<Target>,
+    at: UnixTime,
+}
+
+type Doors<Door, Seen> = HashMap<Arc<Door>, Known<Seen>>;
+
+#[derive(Debug, Default)]
+struct Known<Seen> {
+    seen: Seen,
+    /// The rows that point here; never empty.
+    rows: Vec<Place>,
+}
+
+impl Ledger {
+    /// An empty ledger that publishes to `store`, counts in `own` and tells `progress`. A verdict
+    /// is judged again when it is older than `fresh_for`, the interval between regular probes.
+    #[must_use]
+    pub fn new(
+        policy: Arc<Policy>,
+        fresh_for: Duration,
+        store: Arc<Store>,
+        own: Arc<Own>,
+        progress: Arc<Progress>,
+    ) -> Self {
+        Self {
+            policy,
+            judge: judge::judge,
+            fresh_for,
+            rows: BTreeMap::new(),
+            tls: HashMap::new(),
+            plain: HashMap::new(),
+            store,
+            own,
+            progress,
+        }
+    }
+
+    /// Takes events until their sender is gone.
+    pub async fn run(mut self, mut events: mpsc::Receiver<Event>) {
+        let mut tick = tokio::time::interval(REJUDGE_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                event = events.recv() => match event {
+                    Some(event) => self.apply(event, clock::now()),
+                    None => return,
+                },
+                _ = tick.tick() => self.rejudge(clock::now()),
+            }
+        }
+    }
+
+    /// Takes one event; rows that it touches are judged at `now`.
+    pub fn apply(&mut self, event: Event, now: UnixTime) {
+        match event {
+            Event::Target(target) => self.declare(&target, now),
+            Event::Gone(place) => self.forget(&place),
+            Event::Tls(door, report) => {
+                self.own.regular_probe(&report);
+                let rows = update(&mut self.tls, &door, |seen| fold::tls(seen, report));
+                self.publish(&rows, now);
+            }
+            Event::Deep(door, report) => {
+                self.own.deep_probe(&report);
+                let rows = update(&mut self.tls, &door, |seen| fold::deep(seen, &report));
+                self.publish(&rows, now);
+            }
+            Event::Plain(door, report) => {
+                let rows = update(&mut self.plain, &door, |seen| fold::plain(seen, report));
+                self.publish(&rows, now);
+            }
+            Event::Lateness(late) => self.own.lateness(late),
+            Event::Source(source, health) => {
+                self.own.source(source, &health);
+                self.store.source(source);
+                self.progress
+                    .settled(source, matches!(health, Health::Failed { .. }));
+            }
+            Event::Dropped(source, counts) => self.store.dropped(source, &counts),
+            Event::FirstPass => self.progress.passed(),
+        }
+    }
+
+    /// Judges again what was last judged too long ago, a batch at most. Rows that never showed a
+    /// certificate have nothing that time alone could change.
+    pub fn rejudge(&mut self, now: UnixTime) {
+        let tls = &self.tls;
+        let old: Vec<Place> = self
+            .rows
+            .iter()
+            .filter(|(_, row)| now.since(row.at) >= self.fresh_for)
+            .filter(|(_, row)| {
+                tls.get(&row.target.tls)
+                    .is_some_and(|door| probed(&door.seen))
+            })
+            .map(|(place, _)| place.clone())
+            .take(REJUDGE_ROWS)
+            .collect();
+        self.publish(&old, now);
+    }
+
+    /// Calls `look` with every row as it would be judged at `now`, in the order of the exposition.
+    pub fn cases(&self, now: UnixTime, mut look: impl FnMut(&Case<'_>)) {
+        for row in self.rows.values() {
+            self.with_case(&row.target, now, &mut look);
+        }
+    }
+
+    fn declare(&mut self, target: &Arc<Target>, now: UnixTime) {
+        let place = target.row.place();
+        // First the new links, so that a door that stays keeps what is known of it.
+        link(&mut self.tls, &target.tls, &place);
+        for door in &target.plaintext {
+            link(&mut self.plain, door, &place);
+        }
+        let judged = Judged {
+            target: Arc::clone(target),
+            at: now,
+        };
+        if let Some(old) = self.rows.insert(place.clone(), judged) {
+            self.unlink(&place, &old.target, Some(target));
+        }
+        self.publish(&[place], now);
+    }
+
+    fn forget(&mut self, place: &Place) {
+        if let Some(old) = self.rows.remove(place) {
+            self.unlink(place, &old.target, None);
+        }
+        self.store.remove(place);
+    }
+
+    /// Takes the row off the doors of `old` that it does not `keep`.
+    fn unlink(&mut self, place: &Place, old: &Target, keep: Option<&Target>) {
+        if keep.is_none_or(|target| target.tls != old.tls) {
+            unlink(&mut self.tls, &old.tls, place);
+        }
+        for door in &old.plaintext {
+            if keep.is_none_or(|target| !target.plaintext.contains(door)) {
+                unlink(&mut self.plain, door, place);
+            }
+        }
+    }
+
+    fn publish(&mut self, rows: &[Place], now: UnixTime) {
+        for place in rows {
+            let Some(row) = self.rows.get_mut(place) else {
+                continue;
+            };
+            row.at = now;
+            let target = Arc::clone(&row.target);
+            let (verdict, probed) =
+                self.with_case(&target, now, |case| ((self.judge)(case), probed(case.tls)));
+            self.store.publish(target, verdict, probed);
+        }
+    }
+
+    fn with_case<T>(&self, target: &Target, now: UnixTime, f: impl FnOnce(&Case<'_>) -> T) -> T {
+        let nothing = TlsSeen::default();
+        let plain: Vec<_> = target
+            .plaintext
+            .iter()
+            .filter_map(|door| Some((door.as_ref(), &self.plain.get(door)?.seen)))
+            .collect();
+        f(&Case {
+            target,
+            tls: self
+                .tls
+                .get(&target.tls)
+                .map_or(&nothing, |known| &known.seen),
+            plain: &plain,
+            policy: &self.policy,
+            now,
+        })
+    }
+}
+
+/// Whether a certificate was seen there, ever.
+fn probed(seen: &TlsSeen) -> bool {
+    seen.addresses
+        .iter()
+        .any(|address| address.handshake.is_some())
+}
+
+fn link<Door: Eq + Hash, Seen: Default>(
+    doors: &mut Doors<Door, Seen>,
+    door: &Arc<Door>,
+    row: &Place,
+) {
+    let known = doors.entry(Arc::clone(door)).or_default();
+    if !known.rows.contains(row) {
+        known.rows.push(row.clone());
+    }
+}
+
+/// A door that no row points at is forgotten.
+fn unlink<Door: Eq + Hash, Seen>(doors: &mut Doors<Door, Seen>, door: &Arc<Door>, row: &Place) {
+    if let Some(known) = doors.get_mut(door) {
+        known.rows.retain(|other| other != row);
+        if known.rows.is_empty() {
+            doors.remove(door);
+        }
+    }
+}
+
+/// Folds a report in and gives the rows that it touches; none for a door that has gone since.
+fn update<Door: Eq + Hash, Seen>(
+    doors: &mut Doors<Door, Seen>,
+    door: &Arc<Door>,
+    fold: impl FnOnce(&mut Seen),
+) -> Vec<Place> {
+    doors.get_mut(door).map_or_else(Vec::new, |known| {
+        fold(&mut known.seen);
+        known.rows.clone()
+    })
+}
+
+#[cfg(test)]
+mod tests;

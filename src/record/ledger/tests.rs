@@ -1,0 +1,260 @@
+//! The ledger from its one input, events, to what a scrape shows.
+
+use super::*;
+use crate::config::Config;
+use crate::discover::{DropReason, Health};
+use crate::judge::Roots;
+use crate::model::{
+    Address, DeepReport, PlainAnswer, PlainReport, Reason, TlsReport, VersionAnswer, VersionSupport,
+};
+use crate::record::samples::{
+    DECLARED, NOT_AFTER, SUCCESS, VERSION, attempt, failure, row, target,
+};
+use crate::record::{Format, own_families};
+
+/// Says what it was given: which certificate was last seen, how many addresses accept something
+/// old, what the plaintext doors answered, and the instant.
+fn repeat(case: &Case<'_>) -> Verdict {
+    let mut verdict = Verdict::default();
+    let addresses = &case.tls.addresses;
+    let handshakes = addresses.iter().filter_map(|a| a.handshake.as_ref());
+    for leaf in handshakes.filter_map(|seen| seen.value.chain.leaf()) {
+        verdict.gauge(&SUCCESS, f64::from(leaf.fingerprint.0[0]));
+    }
+    let asked = addresses.iter().filter(|a| a.versions.is_some()).count();
+    verdict.word(&VERSION, "asked", asked as f64);
+    for (door, seen) in case
+        .plain
+        .iter()
+        .filter(|(_, seen)| !seen.addresses.is_empty())
+    {
+        verdict.gauge(
+            &DECLARED,
+            f64::from(door.port) + seen.addresses.len() as f64 / 10.0,
+        );
+    }
+    verdict.word(&NOT_AFTER, "now", case.now.as_secs_f64());
+    verdict
+}
+
+const FRESH: Duration = Duration::from_secs(100);
+
+fn ledger() -> Ledger {
+    let mut families = vec![&SUCCESS, &NOT_AFTER, &VERSION, &DECLARED];
+    families.extend(own_families());
+    let store = Arc::new(Store::new(&families, &[], ""));
+    let own = Arc::new(Own::new(&["ingress"], FRESH, FRESH, ""));
+    let progress = Arc::new(Progress::new(&["ingress"]));
+    let mut ledger = Ledger::new(policy(), FRESH, store, own, progress);
+    ledger.judge = repeat;
+    ledger
+}
+
+fn policy() -> Arc<Policy> {
+    Arc::new(Policy::new(&Config::default(), Roots::empty()))
+}
+
+fn at(secs: i64) -> UnixTime {
+    UnixTime::from_secs(secs)
+}
+
+/// What a scrape shows of a family: `host address value` by row.
+fn shown(ledger: &Ledger, family: &str) -> Vec<String> {
+    let body: Vec<u8> = ledger.store.encode(Format::Text).flatten().collect();
+    crate::record::grammar::read(std::str::from_utf8(&body).unwrap(), Format::Text)
+        .into_iter()
+        .filter(|(name, ..)| name == family)
+        .map(|(_, labels, value)| {
+            let label = |name: &str| labels.iter().find(|l| l.0 == name).map_or("-", |l| &l.1);
+            format!("{} {} {value}", label("host"), label("address"))
+        })
+        .collect()
+}
+
+fn declare(ledger: &mut Ledger, target: &Arc<Target>) {
+    ledger.apply(Event::Target(Arc::clone(target)), at(0));
+}
+
+fn tls_report(secs: i64, outcome: Result<u8, Reason>) -> TlsReport {
+    TlsReport {
+        at: at(secs),
+        resolve: None,
+        attempts: Ok(vec![attempt("192.0.2.1", outcome)]),
+    }
+}
+
+fn probe(ledger: &mut Ledger, target: &Target, secs: i64, outcome: Result<u8, Reason>) {
+    let event = Event::Tls(Arc::clone(&target.tls), tls_report(secs, outcome));
+    ledger.apply(event, at(secs));
+}
+
+fn shop() -> Arc<Target> {
+    Arc::new(target(row("shop.test", "192.0.2.1")))
+}
+
+/// The row of another namespace that points at the same doors.
+fn twin() -> Arc<Target> {
+    let mut twin = (*shop()).clone();
+    twin.row.namespace = "other".into();
+    Arc::new(twin)
+}
+
+#[tokio::test]
+async fn a_report_shows_at_every_row_that_points_at_the_door() {
+    let mut ledger = ledger();
+    declare(&mut ledger, &shop());
+    declare(&mut ledger, &twin());
+    probe(&mut ledger, &shop(), 1, Ok(7));
+    assert_eq!(shown(&ledger, "t_success"), ["shop.test 192.0.2.1 7"; 2]);
+}
+
+#[tokio::test]
+async fn a_row_that_joins_a_known_door_shows_what_is_known_at_once() {
+    let mut ledger = ledger();
+    declare(&mut ledger, &shop());
+    probe(&mut ledger, &shop(), 1, Ok(7));
+    declare(&mut ledger, &twin());
+    assert_eq!(shown(&ledger, "t_success").len(), 2);
+}
+
+#[tokio::test]
+async fn a_door_that_no_row_points_at_is_forgotten() {
+    let mut ledger = ledger();
+    declare(&mut ledger, &shop());
+    declare(&mut ledger, &twin());
+    probe(&mut ledger, &shop(), 1, Ok(7));
+    ledger.apply(Event::Gone(shop().row.place()), at(2));
+    assert_eq!(shown(&ledger, "t_success").len(), 1);
+    ledger.apply(Event::Gone(twin().row.place()), at(2));
+    assert!(ledger.tls.is_empty() && ledger.plain.is_empty() && ledger.rows.is_empty());
+    declare(&mut ledger, &shop());
+    assert_eq!(shown(&ledger, "t_success"), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_report_for_a_door_that_went_meanwhile_shows_nowhere() {
+    let mut ledger = ledger();
+    declare(&mut ledger, &shop());
+    ledger.apply(Event::Gone(shop().row.place()), at(1));
+    probe(&mut ledger, &shop(), 2, Ok(7));
+    assert_eq!(shown(&ledger, "t_success"), Vec::<String>::new());
+    assert!(ledger.tls.is_empty());
+}
+
+#[tokio::test]
+async fn a_changed_row_keeps_what_is_known_of_the_doors_that_stay() {
+    let mut ledger = ledger();
+    declare(&mut ledger, &shop());
+    probe(&mut ledger, &shop(), 1, Ok(7));
+    let mut changed = (*shop()).clone();
+    changed.row.name = "renamed".into();
+    changed.plaintext.pop();
+    declare(&mut ledger, &Arc::new(changed));
+    assert_eq!(shown(&ledger, "t_success"), ["shop.test 192.0.2.1 7"]);
+    assert_eq!(ledger.plain.len(), 1);
+}
+
+#[tokio::test]
+async fn a_row_that_moves_to_another_door_shows_nothing_of_the_old_one() {
+    let mut ledger = ledger();
+    declare(&mut ledger, &shop());
+    probe(&mut ledger, &shop(), 1, Ok(7));
+    let mut moved = (*shop()).clone();
+    moved.tls = Arc::new(TlsDoor {
+        address: Address::parse("192.0.2.9"),
+        ..(*moved.tls).clone()
+    });
+    declare(&mut ledger, &Arc::new(moved));
+    assert_eq!(shown(&ledger, "t_success"), Vec::<String>::new());
+    assert_eq!(ledger.tls.len(), 1);
+}
+
+#[tokio::test]
+async fn deep_and_plaintext_answers_reach_their_rows() {
+    let mut ledger = ledger();
+    declare(&mut ledger, &shop());
+    probe(&mut ledger, &shop(), 1, Ok(7));
+    let ip = "192.0.2.1".parse().unwrap();
+    let deep = DeepReport {
+        at: at(2),
+        took: Duration::ZERO,
+        versions: vec![(ip, VersionSupport([VersionAnswer::Accepted; 5]))],
+    };
+    ledger.apply(Event::Deep(Arc::clone(&shop().tls), deep), at(2));
+    assert_eq!(shown(&ledger, "t_version"), ["shop.test 192.0.2.1 1"]);
+    let plain = PlainReport {
+        at: at(3),
+        answers: Ok(vec![(ip, PlainAnswer::Closed)]),
+    };
+    ledger.apply(Event::Plain(Arc::clone(&shop().plaintext[1]), plain), at(3));
+    assert_eq!(shown(&ledger, "t_declared"), ["shop.test - 80.1"]);
+}
+
+#[tokio::test]
+async fn a_verdict_is_judged_again_when_it_has_grown_old() {
+    let mut ledger = ledger();
+    let unprobed = Arc::new(target(row("unprobed.test", "192.0.2.1")));
+    declare(&mut ledger, &unprobed);
+    declare(&mut ledger, &shop());
+    probe(&mut ledger, &shop(), 1, Ok(7));
+    let judged_at = |ledger: &Ledger, secs| {
+        let rows = ["shop.test", "unprobed.test"].into_iter().zip([secs, 0]);
+        let expected: Vec<_> = rows
+            .map(|(host, at)| format!("{host} 192.0.2.1 {at}"))
+            .collect();
+        assert_eq!(shown(ledger, "t_not_after"), expected);
+    };
+    ledger.rejudge(at(100));
+    judged_at(&ledger, 1);
+    ledger.rejudge(at(101));
+    judged_at(&ledger, 101);
+    ledger.rejudge(at(200));
+    judged_at(&ledger, 101);
+}
+
+#[tokio::test]
+async fn sources_and_dropped_targets_show_and_readiness_follows() {
+    let mut ledger = ledger();
+    let failed = Health::Failed {
+        reason: "forbidden",
+        detail: String::new(),
+    };
+    ledger.apply(Event::Source("ingress", failed), at(1));
+    ledger.apply(Event::Dropped("ingress", vec![(DropReason::Cap, 2)]), at(1));
+    assert!(ledger.progress.waiting().is_some());
+    ledger.apply(Event::FirstPass, at(1));
+    assert_eq!(ledger.progress.waiting(), None);
+    assert_eq!(shown(&ledger, "kube_https_targets"), ["- - 0"]);
+    assert!(shown(&ledger, "kube_https_targets_dropped").contains(&"- - 2".to_owned()));
+}
+
+#[tokio::test]
+async fn cases_give_every_row_with_what_is_known_of_it() {
+    let mut ledger = ledger();
+    declare(&mut ledger, &twin());
+    declare(&mut ledger, &shop());
+    probe(&mut ledger, &shop(), 1, Err(Reason::Refused));
+    let mut seen = Vec::new();
+    ledger.cases(at(2), |case| {
+        let refused = case.tls.addresses[0].failure == Some(failure(Reason::Refused));
+        seen.push((
+            case.target.row.namespace.to_string(),
+            refused,
+            case.plain.len(),
+        ));
+    });
+    let expected = ["default", "other"].map(|name| (name.to_owned(), true, 2));
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test]
+async fn the_task_ends_when_its_events_do() {
+    let (events, receiver) = mpsc::channel(1);
+    let ledger = ledger();
+    let store = Arc::clone(&ledger.store);
+    let task = tokio::spawn(ledger.run(receiver));
+    events.send(Event::Target(shop())).await.unwrap();
+    drop(events);
+    task.await.unwrap();
+    assert_eq!(store.rows().len(), 1);
+}

@@ -1,0 +1,153 @@
+//! A row as it is kept: what was declared, what is wrong with it, and its samples as text.
+
+use std::sync::Arc;
+
+use crate::model::{Extra, Finding, Sample, Severity, Summary, Target, Verdict};
+
+use super::block::{Block, RowLabels};
+use super::catalogue::Catalogue;
+use super::summary::{FINDING, OWNER};
+
+/// The last verdict of one row; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct RowRecord {
+    /// What was declared.
+    pub target: Arc<Target>,
+    /// What is wrong with it.
+    pub findings: Arc<[Finding]>,
+    /// All of it in one word.
+    pub posture: Posture,
+    /// And in a few.
+    pub summary: Summary,
+    pub(super) block: Arc<Block>,
+}
+
+impl RowRecord {
+    /// Of what was judged of `target`; `probed` says that a certificate was seen there, ever.
+    pub(super) fn new(
+        catalogue: &Catalogue,
+        target: Arc<Target>,
+        verdict: Verdict,
+        probed: bool,
+    ) -> Self {
+        let mut samples = verdict.samples;
+        samples.extend(verdict.findings.iter().map(finding_sample));
+        samples.extend(owner_samples(&target));
+        Self {
+            posture: Posture::of(&verdict.findings, probed),
+            summary: verdict.summary,
+            findings: verdict.findings.into(),
+            block: Arc::new(Block::new(catalogue, RowLabels::of(&target.row), &samples)),
+            target,
+        }
+    }
+}
+
+fn finding_sample(finding: &Finding) -> Sample {
+    let texts = [finding.spec.name, finding.severity.label()];
+    Sample {
+        family: &FINDING,
+        extra: Extra::Texts(texts.map(Box::from).into()),
+        value: 1.0,
+    }
+}
+
+fn owner_samples(target: &Target) -> impl Iterator<Item = Sample> {
+    target.owners.iter().map(|owner| Sample {
+        family: &OWNER,
+        extra: Extra::Texts([owner.kind, &owner.name].map(Box::from).into()),
+        value: 1.0,
+    })
+}
+
+/// A row in one word: the worst that holds of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Posture {
+    /// It shows a certificate, and nothing below holds.
+    HttpsOnly,
+    /// It serves in clear: a critical plaintext finding.
+    Exposed,
+    /// Its clients are turned away: unreachable, no TLS, or a critical certificate finding.
+    Broken,
+    /// It never showed a certificate, and nothing else is known against it.
+    Unknown,
+}
+
+impl Posture {
+    /// Every posture, in the order of the documentation.
+    pub const ALL: [Self; 4] = [Self::HttpsOnly, Self::Exposed, Self::Broken, Self::Unknown];
+
+    /// The spelling in labels.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::HttpsOnly => "https_only",
+            Self::Exposed => "exposed",
+            Self::Broken => "broken",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    fn of(findings: &[Finding], probed: bool) -> Self {
+        let critical = |prefix: &str| {
+            findings.iter().any(|finding| {
+                finding.severity == Severity::Critical && finding.spec.name.starts_with(prefix)
+            })
+        };
+        let unreachable = findings.iter().any(|f| f.spec.name == "unreachable");
+        if critical("plaintext_") {
+            Self::Exposed
+        } else if unreachable || critical("certificate") || critical("tls_not_spoken") {
+            Self::Broken
+        } else if probed {
+            Self::HttpsOnly
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::FindingSpec;
+    use crate::record::samples::{EXPIRED, PLAINTEXT, UNREACHABLE};
+
+    fn posture(findings: &[(&'static FindingSpec, Severity)], probed: bool) -> Posture {
+        let mut verdict = Verdict::default();
+        for (spec, severity) in findings {
+            verdict.find(spec, *severity, "");
+        }
+        Posture::of(&verdict.findings, probed)
+    }
+
+    #[test]
+    fn a_row_is_unknown_until_it_shows_a_certificate() {
+        assert_eq!(posture(&[], false), Posture::Unknown);
+        assert_eq!(posture(&[], true), Posture::HttpsOnly);
+    }
+
+    #[test]
+    fn only_what_is_critical_makes_a_door_broken_or_exposed() {
+        use Severity::{Critical, Warning};
+        assert_eq!(posture(&[(&EXPIRED, Critical)], true), Posture::Broken);
+        assert_eq!(posture(&[(&EXPIRED, Warning)], true), Posture::HttpsOnly);
+        assert_eq!(posture(&[(&PLAINTEXT, Critical)], true), Posture::Exposed);
+        assert_eq!(posture(&[(&PLAINTEXT, Warning)], true), Posture::HttpsOnly);
+    }
+
+    #[test]
+    fn an_unreachable_door_is_broken_at_any_severity() {
+        assert_eq!(
+            posture(&[(&UNREACHABLE, Severity::Warning)], false),
+            Posture::Broken
+        );
+    }
+
+    #[test]
+    fn exposure_outranks_breakage() {
+        use Severity::Critical;
+        let both = [(&EXPIRED, Critical), (&PLAINTEXT, Critical)];
+        assert_eq!(posture(&both, true), Posture::Exposed);
+    }
+}

@@ -1,0 +1,258 @@
+//! The store: every row's last verdict, shared by the one writer and all readers.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::discover::DropReason;
+use crate::model::{Family, Place, Target, Verdict};
+
+use super::catalogue::Catalogue;
+use super::encoder::Encoder;
+use super::row::RowRecord;
+use super::summary::Totals;
+use super::text::Format;
+
+/// Every row's last verdict. There is exactly one row for an [`Place`].
+///
+/// Rendering happens outside the lock: publishing holds it for one insertion, a scrape for
+/// copying one pointer per row.
+#[derive(Debug)]
+pub struct Store {
+    catalogue: Arc<Catalogue>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    rows: BTreeMap<Place, RowRecord>,
+    totals: Totals,
+}
+
+impl Store {
+    /// An empty store that serves `families`, in this order, without those whose names are in
+    /// `disabled`. Where `vantage` is not empty, every sample carries it as a label.
+    #[must_use]
+    pub fn new(families: &[&'static Family], disabled: &[String], vantage: &str) -> Self {
+        Self {
+            catalogue: Arc::new(Catalogue::new(families, disabled, vantage)),
+            inner: Mutex::default(),
+        }
+    }
+
+    /// The exposition of all rows as they are now, in chunks; without the exporter's metrics
+    /// about itself.
+    #[must_use]
+    pub fn encode(&self, format: Format) -> Encoder {
+        let blocks = {
+            let mut inner = self.lock();
+            let mut blocks = inner.totals.blocks(&self.catalogue);
+            blocks.extend(inner.rows.values().map(|row| Arc::clone(&row.block)));
+            blocks
+        };
+        Encoder::new(Arc::clone(&self.catalogue), blocks, format)
+    }
+
+    /// All rows, in the order of the exposition.
+    #[must_use]
+    pub fn rows(&self) -> Vec<RowRecord> {
+        self.lock().rows.values().cloned().collect()
+    }
+
+    /// Records what was judged of a target, in the place of what had been; `probed` says that a
+    /// certificate was seen there, ever.
+    pub(super) fn publish(&self, target: Arc<Target>, verdict: Verdict, probed: bool) {
+        let place = target.row.place();
+        let record = RowRecord::new(&self.catalogue, target, verdict, probed);
+        let mut inner = self.lock();
+        let Inner { rows, totals } = &mut *inner;
+        totals.replace(rows.get(&place), &record);
+        rows.insert(place, record);
+    }
+
+    /// Forgets a row.
+    pub(super) fn remove(&self, place: &Place) {
+        let mut inner = self.lock();
+        if let Some(record) = inner.rows.remove(place) {
+            inner.totals.remove(&record);
+        }
+    }
+
+    /// Makes a source known, so that it shows before it has a row.
+    pub(super) fn source(&self, source: &'static str) {
+        self.lock().totals.source(source);
+    }
+
+    /// Records how much of what a source declares is not probed: the complete counts.
+    pub(super) fn dropped(&self, source: &'static str, counts: &[(DropReason, usize)]) {
+        self.lock().totals.dropped(source, counts);
+    }
+
+    /// No holder of this lock runs foreign code, so a poisoned one is still consistent enough to
+    /// serve; refusing would only turn one failure into two.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Severity;
+    use crate::record::own_families;
+    use crate::record::samples::{DECLARED, EXPIRED, SUCCESS, row, target};
+
+    fn store() -> Store {
+        let mut families = vec![&SUCCESS, &DECLARED];
+        families.extend(own_families());
+        Store::new(&families, &[], "")
+    }
+
+    fn verdict(success: f64) -> Verdict {
+        let mut verdict = Verdict::default();
+        verdict.gauge(&SUCCESS, success);
+        verdict.gauge(&DECLARED, 1.0);
+        verdict
+    }
+
+    fn expired() -> Verdict {
+        let mut verdict = verdict(1.0);
+        verdict.find(&EXPIRED, Severity::Critical, "");
+        verdict
+    }
+
+    fn lines(store: &Store, family: &str) -> Vec<String> {
+        let body: Vec<u8> = store.encode(Format::Text).flatten().collect();
+        let prefix = format!("{family}{{");
+        let samples = std::str::from_utf8(&body).unwrap().lines();
+        samples
+            .filter_map(|line| line.strip_prefix(&prefix))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn publish(store: &Store, host: &str, verdict: Verdict) {
+        store.publish(Arc::new(target(row(host, "192.0.2.1"))), verdict, true);
+    }
+
+    #[test]
+    fn a_row_published_again_replaces_what_it_said() {
+        let store = store();
+        publish(&store, "a.test", verdict(0.0));
+        publish(&store, "a.test", verdict(1.0));
+        let success = lines(&store, "t_success");
+        assert_eq!(success.len(), 1);
+        assert!(success[0].ends_with("} 1"));
+    }
+
+    #[test]
+    fn a_row_whose_oldest_owner_changed_is_still_one_row() {
+        let store = store();
+        publish(&store, "a.test", verdict(1.0));
+        let mut renamed = row("a.test", "192.0.2.1");
+        renamed.name = "younger".into();
+        store.publish(Arc::new(target(renamed)), verdict(1.0), true);
+        let success = lines(&store, "t_success");
+        assert_eq!(success.len(), 1);
+        assert!(success[0].contains(r#"name="younger""#));
+        assert_eq!(
+            lines(&store, "kube_https_targets"),
+            [r#"source="ingress"} 1"#]
+        );
+    }
+
+    #[test]
+    fn a_row_that_goes_takes_every_series_with_it() {
+        let store = store();
+        publish(&store, "a.test", expired());
+        store.remove(&row("a.test", "192.0.2.1").place());
+        for family in [
+            "t_success",
+            "t_declared",
+            "kube_https_finding",
+            "kube_https_findings",
+            "kube_https_doors",
+        ] {
+            assert_eq!(lines(&store, family), Vec::<String>::new(), "{family}");
+        }
+        assert_eq!(
+            lines(&store, "kube_https_targets"),
+            [r#"source="ingress"} 0"#]
+        );
+    }
+
+    #[test]
+    fn rows_are_in_the_order_of_their_labels() {
+        let store = store();
+        for host in ["c.test", "a.test", "b.test"] {
+            publish(&store, host, verdict(1.0));
+        }
+        let hosts: Vec<_> = store
+            .rows()
+            .iter()
+            .map(|r| r.target.row.host.to_string())
+            .collect();
+        assert_eq!(hosts, ["a.test", "b.test", "c.test"]);
+    }
+
+    #[test]
+    fn findings_and_doors_are_counted_as_they_come_and_go() {
+        let store = store();
+        publish(&store, "a.test", expired());
+        publish(&store, "b.test", expired());
+        publish(&store, "c.test", verdict(1.0));
+        let group = r#"source="ingress",namespace="default""#;
+        let finding = r#"finding="certificate_expired",severity="critical""#;
+        assert_eq!(
+            lines(&store, "kube_https_findings"),
+            [format!("{group},{finding}}} 2")]
+        );
+        let doors = |https_only, broken| {
+            [
+                ("broken", broken),
+                ("exposed", 0),
+                ("https_only", https_only),
+                ("unknown", 0),
+            ]
+            .map(|(state, n)| format!("{group},state=\"{state}\"}} {n}"))
+        };
+        assert_eq!(lines(&store, "kube_https_doors"), doors(1, 2));
+        assert_eq!(lines(&store, "kube_https_finding").len(), 2);
+
+        publish(&store, "a.test", verdict(1.0));
+        assert_eq!(
+            lines(&store, "kube_https_findings"),
+            [format!("{group},{finding}}} 1")]
+        );
+        assert_eq!(lines(&store, "kube_https_doors"), doors(2, 1));
+        assert_eq!(lines(&store, "kube_https_finding").len(), 1);
+    }
+
+    #[test]
+    fn every_object_behind_a_row_is_named() {
+        let store = store();
+        let mut shared = target(row("a.test", "192.0.2.1"));
+        let mut second = shared.owners[0].clone();
+        second.name = "other".into();
+        shared.owners.extend([second.clone(), second]);
+        store.publish(Arc::new(shared), verdict(1.0), true);
+        let owners = lines(&store, "kube_https_target_owner_info");
+        assert_eq!(owners.len(), 2);
+        assert!(owners[0].ends_with(r#"owner_kind="Ingress",owner_name="other"} 1"#));
+        assert!(owners[1].ends_with(r#"owner_kind="Ingress",owner_name="shop"} 1"#));
+    }
+
+    #[test]
+    fn a_source_without_targets_shows_with_zeroes() {
+        let store = store();
+        store.source("ingress");
+        store.dropped("static", &[(DropReason::Cap, 3)]);
+        assert_eq!(
+            lines(&store, "kube_https_targets"),
+            [r#"source="ingress"} 0"#, r#"source="static"} 0"#]
+        );
+        let dropped = lines(&store, "kube_https_targets_dropped");
+        assert_eq!(dropped.len(), 8);
+        assert!(dropped.contains(&r#"source="static",reason="cap"} 3"#.to_owned()));
+        assert!(dropped.contains(&r#"source="ingress",reason="cap"} 0"#.to_owned()));
+    }
+}

@@ -1,0 +1,310 @@
+//! Connections: accepted, bounded in number and patience, and drained at the end.
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use futures::future::join_all;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::Web;
+
+/// Connections at once over all listeners: scrapers, probes of the kubelet and people come to
+/// a dozen. Others wait in the kernel's queue.
+const CONNECTIONS: usize = 256;
+
+/// From a connection's start, or its last answer, to the end of the next request's headers. Above
+/// a minute, so that a scraper with that interval keeps its connection.
+const NEXT_REQUEST: Duration = Duration::from_secs(75);
+
+/// What is ready to be sent must be taken within this; it is [`BUFFER`] or a chunk, so that even
+/// a modem is fast enough.
+const STALL: Duration = Duration::from_secs(30);
+
+/// The most that is read ahead of, or held back for, one connection, in bytes.
+const BUFFER: usize = 64 * 1024;
+
+/// Answers under way may finish within this after shutdown begins: enough for a scrape, and well
+/// within the 30 s that Kubernetes gives by default.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// After a failed accept (mostly: no file descriptors left) before the next try.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Answers on all listeners until `shutdown`, then lets answers under way finish, for a few
+/// seconds at most.
+pub async fn serve(listeners: Vec<TcpListener>, web: Web, shutdown: CancellationToken) {
+    let router = web.router();
+    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    let each = listeners.into_iter().map(|listener| {
+        accept_all(
+            listener,
+            router.clone(),
+            Arc::clone(&slots),
+            shutdown.clone(),
+        )
+    });
+    join_all(each).await;
+}
+
+async fn accept_all(
+    listener: TcpListener,
+    router: Router,
+    slots: Arc<Semaphore>,
+    shutdown: CancellationToken,
+) {
+    let mut open = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = accept(&listener, &slots) => {
+                if let Some((stream, slot)) = accepted {
+                    open.spawn(converse(stream, router.clone(), shutdown.clone(), slot));
+                }
+            }
+            // Takes what has ended out of the set.
+            Some(_) = open.join_next() => {}
+        }
+    }
+    drop(listener);
+    if timeout(DRAIN, async { while open.join_next().await.is_some() {} })
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            connections = open.len(),
+            "closed connections that did not end in time"
+        );
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => {
+            // A body's last chunk is short and must not wait for the acknowledgement of the others.
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "could not set a client's connection to send at once");
+            }
+            Some((stream, slot))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "could not accept a connection");
+            sleep(ACCEPT_PAUSE).await;
+            None
+        }
+    }
+}
+
+/// Answers one connection's requests, one after the other.
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    router: Router,
+    shutdown: CancellationToken,
+    _slot: OwnedSemaphorePermit,
+) {
+    let service = TowerToHyperService::new(router);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(NEXT_REQUEST)
+        .max_buf_size(BUFFER)
+        .serve_connection(TokioIo::new(Patient::new(stream)), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a client's connection broke off");
+    }
+}
+
+/// A stream whose peer must keep taking what is written to it.
+struct Patient<Stream> {
+    stream: Stream,
+    /// Runs from the first write that had to wait until all is written: hyper flushes then.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl<Stream> Patient<Stream> {
+    const fn new(stream: Stream) -> Self {
+        Self {
+            stream,
+            stalled: None,
+        }
+    }
+
+    /// `written`, or an error where the peer has made it wait for too long.
+    fn unless_stalled<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            return written;
+        }
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + STALL)));
+        match stalled.as_mut().poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(()) => Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the client stopped reading",
+            ))),
+        }
+    }
+}
+
+impl<Stream: AsyncRead + Unpin> AsyncRead for Patient<Stream> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl<Stream: AsyncWrite + Unpin> AsyncWrite for Patient<Stream> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.unless_stalled(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.unless_stalled(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stalled = None;
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+    use crate::record::{Own, Progress, Store};
+
+    /// A connection under way over a pipe that holds 512 bytes; gives the client's end and how
+    /// long the conversation took.
+    fn connect(
+        shutdown: &CancellationToken,
+    ) -> (DuplexStream, impl Future<Output = Duration> + use<>) {
+        let web = Web::new(
+            Arc::new(Store::new(&[], &[], "")),
+            Arc::new(Own::new(&[], Duration::ZERO, Duration::ZERO, "")),
+            Arc::new(Progress::new(&[])),
+            "/metrics",
+        );
+        let (server, client) = duplex(512);
+        let (router, shutdown) = (web.unwrap().router(), shutdown.clone());
+        let slot = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let started = Instant::now();
+        let task = tokio::spawn(converse(server, router, shutdown, slot));
+        (client, async move {
+            task.await.unwrap();
+            started.elapsed()
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_scraper_that_stops_reading_is_given_up() {
+        let (mut client, conversation) = connect(&CancellationToken::new());
+        client
+            .write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .unwrap();
+        assert_eq!(conversation.await, STALL);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_never_ends_is_given_up() {
+        let (mut client, conversation) = connect(&CancellationToken::new());
+        client
+            .write_all(b"GET /metrics HTTP/1.1\r\nHost:")
+            .await
+            .unwrap();
+        assert_eq!(conversation.await, NEXT_REQUEST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_under_way_is_finished_after_shutdown_began() {
+        let shutdown = CancellationToken::new();
+        let (mut client, conversation) = connect(&shutdown);
+        client
+            .write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answer = vec![0; 100];
+        client.read_exact(&mut answer).await.unwrap();
+        shutdown.cancel();
+        client.read_to_end(&mut answer).await.unwrap();
+        assert!(answer.ends_with(b"\r\n0\r\n\r\n"));
+        assert_eq!(conversation.await, Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_stops_reading_is_given_up() {
+        let (server, _client) = duplex(8);
+        let started = Instant::now();
+        let error = Patient::new(server).write_all(&[0; 9]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(started.elapsed(), STALL);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_client_is_served_as_long_as_it_takes_what_is_ready() {
+        let (server, mut client) = duplex(8);
+        let mut server = Patient::new(server);
+        let reader = tokio::spawn(async move {
+            let mut taken = [0; 8];
+            for _ in 0..3 {
+                sleep(STALL * 2 / 3).await;
+                client.read_exact(&mut taken).await.unwrap();
+            }
+        });
+        for _ in 0..3 {
+            server.write_all(&[0; 8]).await.unwrap();
+            server.flush().await.unwrap();
+        }
+        reader.await.unwrap();
+    }
+}
