@@ -3,8 +3,45 @@
 //! To add a check: write one file beside this one with a `pub(super) const CHECK: Check`, and add
 //! its `mod` line and its line in [`CHECKS`]. The metric reference, the findings' runbooks and the
 //! table tests follow from the table.
+//!
+//! What the checks have in common is worked out first: `assess` gives each address's certificate
+//! its place in time, its `name` match and its `trust` (by `path`s to the `roots`, helped by the
+//! `pool` of intermediates, remembered by `memo`).
 
-use crate::model::{Family, FindingSpec, PlainDoor, PlainSeen, Target, TlsSeen, UnixTime, Verdict};
+mod memo;
+mod roots;
+mod pool;
+mod path;
+mod trust;
+mod name;
+mod defaults;
+mod words;
+mod assess;
+
+mod reach;
+mod expiry;
+mod identity;
+mod validity;
+mod version;
+mod negotiated;
+mod plaintext;
+mod declared;
+
+#[cfg(test)]
+mod table;
+#[cfg(test)]
+mod testing;
+
+use std::collections::HashSet;
+
+use crate::config::{Config, Expiry};
+use crate::model::{
+    Family, FindingSpec, Fingerprint, PlainDoor, PlainSeen, Target, TlsSeen, UnixTime, Verdict,
+};
+use assess::Assessed;
+use trust::Verifier;
+
+pub use roots::{Error, Roots};
 
 /// One check: what it says, and how it decides.
 #[derive(Debug)]
@@ -16,7 +53,7 @@ pub struct Check {
     /// The findings it owns.
     pub findings: &'static [FindingSpec],
     /// Adds what it has to say about a case.
-    pub judge: fn(&Case<'_>, &mut Verdict),
+    judge: fn(&Assessed<'_>, &mut Verdict),
 }
 
 /// One target with all that is known of it, at one instant.
@@ -35,18 +72,52 @@ pub struct Case<'a> {
 }
 
 /// What every target is judged by: thresholds, and the trust anchors that targets refer to.
+///
+/// It remembers what chains come to, so that a chain is verified once and not at every judgement.
+/// No verdict depends on what is remembered, but for one: an intermediate that another server sent
+/// tells an incomplete chain from an untrusted one.
 #[derive(Debug)]
-pub struct Policy {}
+pub struct Policy {
+    expiry: Expiry,
+    default_certificates: HashSet<Fingerprint>,
+    verifier: Verifier,
+}
+
+impl Policy {
+    /// What `config` says, with the anchors of `roots`.
+    #[must_use]
+    pub fn new(config: &Config, roots: Roots) -> Self {
+        Self {
+            expiry: config.expiry,
+            default_certificates: config.default_certificates.iter().copied().collect(),
+            verifier: Verifier::new(roots),
+        }
+    }
+
+    fn is_default(&self, leaf: &Fingerprint) -> bool {
+        self.default_certificates.contains(leaf)
+    }
+}
 
 /// Every check, in the order of the documentation and of the exposition.
-pub const CHECKS: &[Check] = &[];
+pub const CHECKS: &[Check] = &[
+    reach::CHECK,
+    expiry::CHECK,
+    identity::CHECK,
+    validity::CHECK,
+    version::CHECK,
+    negotiated::CHECK,
+    plaintext::CHECK,
+    declared::CHECK,
+];
 
 /// Everything that the checks have to say about a case.
 #[must_use]
 pub fn judge(case: &Case<'_>) -> Verdict {
+    let assessed = Assessed::new(case);
     let mut verdict = Verdict::default();
     for check in CHECKS {
-        (check.judge)(case, &mut verdict);
+        (check.judge)(&assessed, &mut verdict);
     }
     verdict
 }

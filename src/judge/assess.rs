@@ -1,0 +1,283 @@
+//! What every check about certificates starts from: each address's certificate, assessed once.
+//!
+//! A target may stand for several addresses. Samples are of the least favourable one; findings of
+//! any of them, so that mending one address does not bring the next one's trouble to light only
+//! then.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::trust::{Issuer, Known, Trust};
+use super::{Case, defaults, name};
+use crate::model::{
+    At, CertificateFacts, FindingSpec, Handshake, Reason, Severity, UnixTime, Verdict,
+};
+
+/// How early a certificate is taken as begun. Authorities issue from "now" by their own clock; a
+/// few minutes between that clock and this one are no fault of the certificate.
+pub(super) const CLOCK_SKEW: Duration = Duration::from_mins(5);
+
+/// A case with what its addresses' certificates come to.
+pub(super) struct Assessed<'a> {
+    /// The case itself.
+    pub(super) case: &'a Case<'a>,
+    /// Each address that has ever shown a certificate.
+    pub(super) addresses: Vec<Assessment<'a>>,
+}
+
+/// One address's certificate.
+pub(super) struct Assessment<'a> {
+    /// Where it was seen.
+    pub(super) ip: IpAddr,
+    /// When, and in what handshake.
+    pub(super) seen: &'a At<Handshake>,
+    /// What the leaf says, where it could be read.
+    pub(super) facts: Option<&'a CertificateFacts>,
+    /// Where the leaf stands in its lifetime, where that could be read.
+    pub(super) phase: Option<Phase>,
+    /// Whether it names the host; true where any name will do.
+    pub(super) named: bool,
+    /// What its chain comes to.
+    pub(super) known: Arc<Known>,
+    /// Whose default certificate it is, where it is one.
+    pub(super) default: Option<&'static str>,
+    /// An authority on the verified path that is not valid now.
+    pub(super) lapsed: Option<Lapsed>,
+}
+
+/// Where an instant lies in a certificate's lifetime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Before its first instant, by more than [`CLOCK_SKEW`].
+    Early,
+    /// In it.
+    Valid,
+    /// After its last second.
+    Expired,
+}
+
+/// An authority that is not valid now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Lapsed {
+    /// Which.
+    pub(super) issuer: Issuer,
+    /// Whether it is the anchor, rather than an intermediate.
+    pub(super) is_anchor: bool,
+}
+
+impl Phase {
+    /// The last second is part of the lifetime (RFC 5280 section 4.1.2.5).
+    pub(super) fn of(not_before: UnixTime, not_after: UnixTime, now: UnixTime) -> Self {
+        if now.as_secs() > not_after.as_secs() {
+            Self::Expired
+        } else if now.saturating_add(CLOCK_SKEW) < not_before {
+            Self::Early
+        } else {
+            Self::Valid
+        }
+    }
+}
+
+impl<'a> Assessed<'a> {
+    /// Assesses every address of `case`.
+    pub(super) fn new(case: &'a Case<'a>) -> Self {
+        let seen = |address: &'a crate::model::AddressSeen| {
+            let seen = address.handshake.as_ref()?;
+            Some(Assessment::new(case, address.ip, seen))
+        };
+        let addresses = case.tls.addresses.iter().filter_map(seen).collect();
+        Self { case, addresses }
+    }
+
+    /// The address that the row's samples are of: an invalid one rather than a valid one, then the
+    /// first to expire.
+    pub(super) fn least_favourable(&self) -> Option<&Assessment<'a>> {
+        self.addresses.iter().min_by_key(|address| {
+            let rank = match address.valid() {
+                Some(false) => 0,
+                None => 1,
+                Some(true) => 2,
+            };
+            (rank, address.facts.map(|facts| facts.not_after), address.ip)
+        })
+    }
+
+    /// Whether the metrics about TLS exist for this target.
+    pub(super) fn tls_matters(&self) -> bool {
+        self.case.target.expect.tls || !self.addresses.is_empty()
+    }
+
+    /// Whether TLS was spoken at this address when it was last tried; an alert is TLS, too.
+    pub(super) fn tls_answers(&self, ip: IpAddr) -> bool {
+        let mut addresses = self.case.tls.addresses.iter();
+        addresses.any(|address| {
+            address.ip == ip
+                && match &address.failure {
+                    None => address.handshake.is_some(),
+                    Some(failure) => failure.reason == Reason::Alert,
+                }
+        })
+    }
+
+    /// Adds the worst of what `judge` finds at any address, naming the address where there are
+    /// several.
+    pub(super) fn find(
+        &self,
+        verdict: &mut Verdict,
+        spec: &'static FindingSpec,
+        judge: impl Fn(&Assessment<'a>) -> Option<(Severity, String)>,
+    ) {
+        let found = self.addresses.iter().filter_map(|address| {
+            let (severity, detail) = judge(address)?;
+            Some((severity, address.ip, detail))
+        });
+        let worst = found.reduce(|worst, next| if next.0 > worst.0 { next } else { worst });
+        if let Some((severity, ip, detail)) = worst {
+            let detail = match self.case.tls.addresses.len() {
+                0 | 1 => detail,
+                _ => format!("{ip}: {detail}"),
+            };
+            verdict.find(spec, severity, detail);
+        }
+    }
+}
+
+impl<'a> Assessment<'a> {
+    fn new(case: &Case<'_>, ip: IpAddr, seen: &'a At<Handshake>) -> Self {
+        let (policy, expect, now) = (case.policy, &case.target.expect, case.now);
+        let chain = &seen.value.chain;
+        let leaf = chain.leaf();
+        let facts = leaf.and_then(|leaf| leaf.facts.as_ref().ok());
+        let known = policy.verifier.known(chain, &expect.roots);
+        let configured = leaf.is_some_and(|leaf| policy.is_default(&leaf.fingerprint));
+        // An authority may have any name: what it vouches for as expected is no default.
+        let anchored = matches!(known.trust, Trust::Anchored(_));
+        let recognised = facts.filter(|_| !anchored).and_then(defaults::controller);
+        Self {
+            ip,
+            seen,
+            facts,
+            phase: facts.map(|facts| Phase::of(facts.not_before, facts.not_after, now)),
+            named: match (&expect.name, facts) {
+                (None, _) => true,
+                (Some(name), Some(facts)) => name::names(facts, name),
+                (Some(_), None) => false,
+            },
+            default: recognised.or_else(|| configured.then_some("as configured")),
+            lapsed: anchored.then(|| lapsed(&known, now)).flatten(),
+            known,
+        }
+    }
+
+    /// In time, names the host, chains to the expected anchors, and the server has its key; `None`
+    /// where the anchors are not known and nothing else is wrong.
+    pub(super) fn valid(&self) -> Option<bool> {
+        let in_time = self.phase == Some(Phase::Valid) && self.lapsed.is_none();
+        let proven = self.seen.value.key_proven != Some(false);
+        match self.known.trust {
+            _ if !(in_time && self.named && proven) => Some(false),
+            Trust::Anchored(_) => Some(true),
+            Trust::Unknown => None,
+            Trust::SelfSigned | Trust::Incomplete(_) | Trust::Untrusted(_) => Some(false),
+        }
+    }
+}
+
+fn lapsed(known: &Known, now: UnixTime) -> Option<Lapsed> {
+    let intermediates = known.issuers.iter().map(|issuer| (issuer, false));
+    let path = intermediates.chain(known.anchor.iter().map(|anchor| (anchor, true)));
+    let mut lapsed = path
+        .filter(|(issuer, _)| Phase::of(issuer.not_before, issuer.not_after, now) != Phase::Valid);
+    lapsed.next().map(|(issuer, is_anchor)| Lapsed {
+        issuer: issuer.clone(),
+        is_anchor,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::testing::{
+        Scene, ca_params, day, detail, findings, issued, params, pki, root, trusting, value, values,
+    };
+
+    const NOT_AFTER: &str = "kube_https_certificate_not_after_timestamp_seconds";
+
+    #[test]
+    fn samples_are_of_an_invalid_address_then_of_the_first_to_expire() {
+        let (anchor, other) = (root(ca_params("Anchor")), root(ca_params("Other")));
+        let until = |days, by| issued(params("leaf", day(-10), day(days)), by);
+        let (long, short) = (until(80, &anchor), until(70, &anchor));
+        let (wrong, unreadable) = (until(90, &other), {
+            let mut broken = until(90, &other);
+            broken.der.truncate(50);
+            broken
+        });
+        let leaf = |scene: Scene| {
+            let verdict = scene.judged(&trusting(&anchor));
+            let dates = values(&verdict, NOT_AFTER);
+            (
+                dates.first().map(|date| date.1),
+                value(&verdict, "kube_https_certificate_valid"),
+            )
+        };
+        let shown = |days, valid| (Some(day(days).as_secs_f64()), Some(valid));
+        assert_eq!(
+            leaf(Scene::new().showing(&[&long]).showing(&[&short])),
+            shown(70, 1.0)
+        );
+        let with_wrong = Scene::new()
+            .showing(&[&short])
+            .showing(&[&wrong])
+            .showing(&[&long]);
+        assert_eq!(leaf(with_wrong), shown(90, 0.0));
+        let with_broken = Scene::new().showing(&[&wrong]).showing(&[&unreadable]);
+        assert_eq!(leaf(with_broken), (None, Some(0.0)));
+    }
+
+    #[test]
+    fn findings_are_of_any_address_the_worst_of_each_kind_and_say_which() {
+        let (anchor, other) = (root(ca_params("Anchor")), root(ca_params("Other")));
+        let soon = issued(params("leaf", day(-80), day(15)), &anchor);
+        let sooner = issued(params("leaf", day(-80), day(3)), &anchor);
+        let wrong = issued(params("leaf", day(-10), day(80)), &other);
+        let scene = Scene::new()
+            .showing(&[&soon])
+            .showing(&[&wrong])
+            .showing(&[&sooner]);
+        let verdict = scene.judged(&trusting(&anchor));
+        let expected = [
+            ("certificate_expiring", Severity::Critical),
+            ("certificate_untrusted", Severity::Critical),
+        ];
+        assert_eq!(findings(&verdict), expected);
+        assert_eq!(
+            detail(&verdict, "certificate_expiring"),
+            "192.0.2.3: expires in 3 days"
+        );
+        assert!(detail(&verdict, "certificate_untrusted").starts_with("192.0.2.2: "));
+    }
+
+    #[test]
+    fn an_alert_is_an_answer_in_tls_and_a_failure_is_none() {
+        let pki = pki();
+        let mut scene = Scene::new().showing(&[&pki.leaf]).failing(Reason::Alert);
+        scene = scene.failing(Reason::Refused).showing(&[&pki.leaf]);
+        scene.tls.addresses[3].failure = Some(crate::judge::testing::failure(Reason::Timeout));
+        let policy = trusting(&pki.root);
+        let case = Case {
+            target: &scene.target,
+            tls: &scene.tls,
+            plain: &[],
+            policy: &policy,
+            now: day(0),
+        };
+        let assessed = Assessed::new(&case);
+        let answers = (1..=5).map(|nth| assessed.tls_answers(crate::judge::testing::ip(nth)));
+        assert_eq!(
+            answers.collect::<Vec<_>>(),
+            [true, true, false, false, false]
+        );
+    }
+}

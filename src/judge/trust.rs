@@ -1,0 +1,577 @@
+//! Whether a chain leads to the trust anchors that are expected of it.
+//!
+//! Trust is judged apart from names and dates, so that a certificate that is expired *and* from an
+//! unknown authority is both. The answer therefore holds for all time: it is the same for every
+//! host behind one wildcard and at every instant, and is worked out once. The dates on the path are
+//! handed out for the checks to compare with the clock.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::identity;
+use super::memo::Memo;
+use super::path::{self, Path};
+use super::pool::{Pool, readable, relevant};
+use super::roots::{About, AnchorKind, Roots, Store};
+use crate::model::{Certificate, CertificateFacts, Chain, Fingerprint, RootsRef, UnixTime};
+
+/// Half of the chains remembered: in all enough for the default cap of 100,000 targets, were each
+/// to have a chain of its own, at some 500 bytes each.
+const REMEMBERED_HALF: usize = 65_536;
+
+/// What a chain comes to under some roots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// It leads to an anchor of this kind.
+    Anchored(AnchorKind),
+    /// The server's certificate vouches only for itself.
+    SelfSigned,
+    /// It would lead to an anchor, or may well, but for an intermediate that was not sent.
+    Incomplete(Box<str>),
+    /// It leads nowhere that is trusted, for this reason.
+    Untrusted(Box<str>),
+    /// It is not known which anchors are expected.
+    Unknown,
+}
+
+/// What is known of a chain under some roots, whatever the time.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    /// What the chain comes to.
+    pub(super) trust: Trust,
+    /// The intermediates on the verified path; without one, those that were sent.
+    pub(super) issuers: Box<[Issuer]>,
+    /// The anchor at the end of the verified path, where its dates are known.
+    pub(super) anchor: Option<Issuer>,
+    /// The values of the labels that say whose certificate it is, as [`identity`] orders them.
+    pub(super) identity: Arc<[Box<str>]>,
+}
+
+/// An authority's certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Issuer {
+    /// Its subject's common name.
+    pub(super) name: Box<str>,
+    /// First instant of validity.
+    pub(super) not_before: UnixTime,
+    /// Last second of validity.
+    pub(super) not_after: UnixTime,
+}
+
+/// Judges chains, each one once.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    roots: Roots,
+    memo: Mutex<Memo<Key, Answer>>,
+    pool: Mutex<Pool>,
+}
+
+/// A chain, and the store it was judged by.
+type Key = (Fingerprint, Option<usize>);
+
+#[derive(Clone, Debug)]
+struct Answer {
+    known: Arc<Known>,
+    /// How many intermediates were known then, where knowing more may change the answer.
+    pool_then: Option<usize>,
+}
+
+impl Verifier {
+    pub(super) fn new(roots: Roots) -> Self {
+        Self {
+            roots,
+            memo: Mutex::new(Memo::new(REMEMBERED_HALF)),
+            pool: Mutex::new(Pool::default()),
+        }
+    }
+
+    /// What `chain` comes to under `roots`.
+    pub(super) fn known(&self, chain: &Chain, roots: &RootsRef) -> Arc<Known> {
+        let store = self.roots.of(roots);
+        let key = (chain.id, store.map(|store| store.id));
+        let remembered = lock(&self.memo).recall(&key);
+        let pool_now = lock(&self.pool).count();
+        match remembered {
+            Some(it) if it.pool_then.is_none_or(|then| then == pool_now) => it.known,
+            _ => {
+                let fresh = self.judge(chain, store);
+                lock(&self.memo).remember(key, fresh.clone());
+                fresh.known
+            }
+        }
+    }
+
+    fn judge(&self, chain: &Chain, store: Option<&Store>) -> Answer {
+        let without_path = |trust, pool_then| Answer {
+            known: Arc::new(Known {
+                trust,
+                issuers: sent_issuers(chain),
+                anchor: None,
+                identity: identity::labels(chain),
+            }),
+            pool_then,
+        };
+        let Some((leaf, facts)) = readable(chain.certificates.iter().take(1)).next() else {
+            return without_path(unreadable(chain), None);
+        };
+        let Some(store) = store else {
+            return without_path(Trust::Unknown, None);
+        };
+        let sent = relevant(facts, &sent(chain));
+        match path::find(leaf, facts, &sent, store) {
+            Ok(path) => {
+                let mut pool = lock(&self.pool);
+                path.intermediates.iter().for_each(|one| pool.add(one));
+                Answer {
+                    known: Arc::new(anchored(&path, identity::labels(chain))),
+                    pool_then: None,
+                }
+            }
+            Err(_) if is_self_signed(chain, leaf, facts) => without_path(Trust::SelfSigned, None),
+            Err(webpki::Error::UnknownIssuer) => {
+                let (trust, pool_then) = self.without_issuer(chain, leaf, facts, store);
+                without_path(trust, pool_then)
+            }
+            Err(error) => without_path(Trust::Untrusted(path::reason(&error).into()), None),
+        }
+    }
+
+    /// Tells a missing intermediate from an unknown authority: by the intermediates that other
+    /// servers sent, which proves it, or by the signs that there are.
+    fn without_issuer(
+        &self,
+        chain: &Chain,
+        leaf: &Certificate,
+        facts: &CertificateFacts,
+        store: &Store,
+    ) -> (Trust, Option<usize>) {
+        let (elsewhere, pool_then) = self.with_pool(chain, facts);
+        let elsewhere: Vec<_> = elsewhere.iter().collect();
+        let on_top = relevant(facts, &sent(chain)).into_iter().last();
+        let top = on_top.map_or(Some(facts), |last| last.facts.as_ref().ok());
+        let missing = top.map_or("", |facts| &facts.issuer_common_name);
+        if path::find(leaf, facts, &elsewhere, store).is_ok() {
+            let detail = format!("its issuer \"{missing}\" was not sent");
+            return (Trust::Incomplete(detail.into()), None);
+        }
+        let trust = match top {
+            Some(top) if top.self_issued => Trust::Untrusted(
+                format!("the root that it sends, \"{missing}\", is not among the trust anchors")
+                    .into(),
+            ),
+            Some(top) if top.names_issuer_url => Trust::Incomplete(
+                format!("its issuer \"{missing}\" was not sent, nor is it a trust anchor").into(),
+            ),
+            _ => Trust::Untrusted(
+                format!("its issuer \"{missing}\" is not among the trust anchors").into(),
+            ),
+        };
+        (trust, Some(pool_then))
+    }
+
+    /// What may lie on a path if the intermediates of other servers are taken in, and how many of
+    /// those there are. Copied, so that nobody waits for a path that is long in the finding.
+    fn with_pool(&self, chain: &Chain, leaf: &CertificateFacts) -> (Vec<Certificate>, usize) {
+        let pool = lock(&self.pool);
+        let all: Vec<_> = sent(chain).into_iter().chain(pool.iter()).collect();
+        let chosen = relevant(leaf, &all).into_iter().cloned().collect();
+        (chosen, pool.count())
+    }
+}
+
+fn sent(chain: &Chain) -> Vec<&Certificate> {
+    chain.certificates.iter().skip(1).collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is remembered is never half-written: a panic elsewhere cannot have spoilt it.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn unreadable(chain: &Chain) -> Trust {
+    let reason = chain.leaf().and_then(|leaf| leaf.facts.as_ref().err());
+    let reason = reason.map_or("", AsRef::as_ref);
+    Trust::Untrusted(format!("its certificate cannot be read: {reason}").into())
+}
+
+/// Subject and issuer are the same, and nobody else can have signed it or its own key did. (An
+/// authority and its server are sometimes given the same name by mistake.)
+fn is_self_signed(chain: &Chain, leaf: &Certificate, facts: &CertificateFacts) -> bool {
+    facts.self_issued && (chain.certificates.len() == 1 || path::verifies_itself(leaf))
+}
+
+fn anchored(path: &Path<'_>, identity: Arc<[Box<str>]>) -> Known {
+    Known {
+        trust: Trust::Anchored(path.anchor.kind),
+        issuers: readable(path.intermediates.iter().copied())
+            .map(|(_, facts)| issuer(facts))
+            .collect(),
+        anchor: anchor(path.anchor),
+        identity,
+    }
+}
+
+fn anchor(about: &About) -> Option<Issuer> {
+    let (not_before, not_after) = about.validity?;
+    Some(Issuer {
+        name: about.name.clone(),
+        not_before,
+        not_after,
+    })
+}
+
+fn issuer(facts: &CertificateFacts) -> Issuer {
+    Issuer {
+        name: facts.subject_common_name.as_str().into(),
+        not_before: facts.not_before,
+        not_after: facts.not_after,
+    }
+}
+
+/// What was sent besides the leaf and any roots.
+fn sent_issuers(chain: &Chain) -> Box<[Issuer]> {
+    readable(chain.certificates.iter().skip(1))
+        .filter(|(_, facts)| !facts.self_issued)
+        .map(|(_, facts)| issuer(facts))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CustomExtension, ExtendedKeyUsagePurpose, IsCa};
+    use rustls_pki_types::{CertificateDer, pem::PemObject};
+
+    use super::*;
+    use crate::judge::testing::{Minted, Pki, ca_params, day, issued, params, pki, root};
+    use crate::probe::chain::read_chain;
+
+    fn chain(minted: &[&Minted]) -> Chain {
+        read_chain(&minted.iter().map(|one| &one.der).collect::<Vec<_>>()).unwrap()
+    }
+
+    fn trusting(anchor: &Minted) -> Verifier {
+        Verifier::new(Roots::empty().with_public(&[&anchor.der]))
+    }
+
+    fn trust(anchor: &Minted, sent: &[&Minted]) -> Trust {
+        let known = trusting(anchor).known(&chain(sent), &RootsRef::Public);
+        known.trust.clone()
+    }
+
+    fn untrusted(trust: &Trust) -> &str {
+        match trust {
+            Trust::Untrusted(detail) => detail,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn incomplete(trust: &Trust) -> &str {
+        match trust {
+            Trust::Incomplete(detail) => detail,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    const PUBLIC: Trust = Trust::Anchored(AnchorKind::Public);
+
+    /// Authority information access with a URL of the issuer.
+    fn with_issuer_url(mut params: rcgen::CertificateParams) -> rcgen::CertificateParams {
+        let access = b"\x30\x18\x30\x16\x06\x08\x2b\x06\x01\x05\x05\x07\x30\x02\x86\x0ahttp://a.b";
+        let aia = CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], access.to_vec());
+        params.custom_extensions.push(aia);
+        params
+    }
+
+    #[test]
+    fn a_chain_to_an_anchor_is_anchored_in_any_order_and_with_more_than_is_needed() {
+        let (pki, other) = (pki(), root(ca_params("Other")));
+        let Pki {
+            root,
+            intermediate,
+            leaf,
+        } = &pki;
+        assert_eq!(trust(root, &[leaf, intermediate]), PUBLIC);
+        assert_eq!(trust(root, &[leaf, intermediate, root]), PUBLIC);
+        assert_eq!(
+            trust(root, &[leaf, root, &other, intermediate, intermediate]),
+            PUBLIC
+        );
+        assert_eq!(trust(intermediate, &[leaf]), PUBLIC);
+    }
+
+    #[test]
+    fn an_expired_or_future_certificate_is_as_trusted_as_its_authority() {
+        let pki = pki();
+        let other = root(ca_params("Other"));
+        for (from, to) in [(-100, -3), (5, 90)] {
+            let leaf = issued(params("leaf", day(from), day(to)), &pki.intermediate);
+            assert_eq!(trust(&pki.root, &[&leaf, &pki.intermediate]), PUBLIC);
+            let unknown = trust(&other, &[&leaf, &pki.intermediate]);
+            assert!(untrusted(&unknown).contains("\"Root\""), "{unknown:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_authority_is_named() {
+        let (pki, other) = (pki(), root(ca_params("Other")));
+        let without_root = trust(&other, &[&pki.leaf, &pki.intermediate]);
+        assert_eq!(
+            untrusted(&without_root),
+            "its issuer \"Root\" is not among the trust anchors"
+        );
+        let with_root = trust(&other, &[&pki.leaf, &pki.intermediate, &pki.root]);
+        assert_eq!(
+            untrusted(&with_root),
+            "the root that it sends, \"Root\", is not among the trust anchors"
+        );
+    }
+
+    #[test]
+    fn a_missing_intermediate_shows_by_its_url() {
+        let pki = pki();
+        let leaf = with_issuer_url(params("leaf", day(-10), day(80)));
+        let leaf = issued(leaf, &pki.intermediate);
+        let detail = "its issuer \"Intermediate\" was not sent, nor is it a trust anchor";
+        assert_eq!(incomplete(&trust(&pki.root, &[&leaf])), detail);
+        assert_eq!(trust(&pki.root, &[&leaf, &pki.intermediate]), PUBLIC);
+    }
+
+    #[test]
+    fn a_missing_intermediate_is_proved_by_another_server_s_chain() {
+        let pki = pki();
+        let verifier = trusting(&pki.root);
+        let (alone, whole) = (chain(&[&pki.leaf]), chain(&[&pki.leaf, &pki.intermediate]));
+        let before = verifier.known(&alone, &RootsRef::Public);
+        assert!(untrusted(&before.trust).contains("\"Intermediate\""));
+        assert_eq!(verifier.known(&whole, &RootsRef::Public).trust, PUBLIC);
+        let after = verifier.known(&alone, &RootsRef::Public);
+        assert_eq!(
+            incomplete(&after.trust),
+            "its issuer \"Intermediate\" was not sent"
+        );
+    }
+
+    #[test]
+    fn an_intermediate_of_an_unverified_chain_proves_nothing() {
+        let (pki, anchor) = (pki(), root(ca_params("Anchor")));
+        let verifier = trusting(&anchor);
+        verifier.known(&chain(&[&pki.leaf, &pki.intermediate]), &RootsRef::Public);
+        assert_eq!(lock(&verifier.pool).count(), 0);
+    }
+
+    #[test]
+    fn a_certificate_that_vouches_for_itself_is_self_signed() {
+        let anchor = root(ca_params("Anchor"));
+        let mine = root(params("a.example", day(-1), day(1)));
+        assert_eq!(trust(&anchor, &[&mine]), Trust::SelfSigned);
+        assert_eq!(trust(&anchor, &[&mine, &mine]), Trust::SelfSigned);
+        assert_eq!(trust(&anchor, &[&mine, &anchor]), Trust::SelfSigned);
+        let authority = root(ca_params("mine"));
+        assert_eq!(trust(&anchor, &[&authority]), Trust::SelfSigned);
+        let namesake = root(params("Anchor", day(-1), day(1)));
+        assert_eq!(trust(&anchor, &[&namesake]), Trust::SelfSigned);
+    }
+
+    #[test]
+    fn a_certificate_of_an_authority_with_its_own_name_is_not_self_signed() {
+        let (anchor, authority) = (root(ca_params("Anchor")), root(ca_params("same")));
+        let leaf = issued(params("same", day(-1), day(1)), &authority);
+        assert_eq!(trust(&authority, &[&leaf, &authority]), PUBLIC);
+        assert!(untrusted(&trust(&anchor, &[&leaf, &authority])).contains("root that it sends"));
+    }
+
+    #[test]
+    fn odd_kinds_of_self_signed_certificates_are_self_signed() {
+        let anchor = root(ca_params("Anchor"));
+        let kinds = include_bytes!("../../tests/certificates/kinds.pem");
+        for der in CertificateDer::pem_slice_iter(kinds) {
+            let chain = read_chain(&[der.unwrap()]).unwrap();
+            let known = trusting(&anchor).known(&chain, &RootsRef::Public);
+            assert_eq!(known.trust, Trust::SelfSigned, "{:?}", known.identity);
+        }
+    }
+
+    #[test]
+    fn a_pinned_certificate_is_anchored_whatever_it_is() {
+        let pinned = root(params("a.example", day(-1), day(1)));
+        assert_eq!(trust(&pinned, &[&pinned]), PUBLIC);
+        let authority = root(ca_params("mine"));
+        assert_eq!(trust(&authority, &[&authority]), PUBLIC);
+        let pki = pki();
+        assert_eq!(trust(&pki.leaf, &[&pki.leaf]), PUBLIC);
+    }
+
+    #[test]
+    fn every_kind_of_key_that_clients_accept_is_verified() {
+        let root = root(ca_params("Root"));
+        for algorithm in [
+            &rcgen::PKCS_ED25519,
+            &rcgen::PKCS_ECDSA_P384_SHA384,
+            &rcgen::PKCS_RSA_SHA256,
+        ] {
+            let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
+            let own = ca_params("Intermediate");
+            let certificate = own.signed_by(&key, &root.issuer).unwrap();
+            let intermediate = Minted::new(&certificate, own, key);
+            let leaf = issued(params("leaf", day(-1), day(1)), &intermediate);
+            assert_eq!(trust(&root, &[&leaf, &intermediate]), PUBLIC);
+        }
+    }
+
+    #[test]
+    fn what_clients_refuse_is_untrusted_with_the_reason() {
+        let pki = pki();
+        let refused = |leaf| {
+            let trust = trust(
+                &pki.root,
+                &[&issued(leaf, &pki.intermediate), &pki.intermediate],
+            );
+            untrusted(&trust).to_owned()
+        };
+        let mut for_clients = params("leaf", day(-1), day(1));
+        for_clients.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        assert!(refused(for_clients).contains("not meant for servers"));
+        assert!(refused(ca_params("leaf")).contains("an authority's certificate"));
+        let inverted = params("leaf", day(1), day(-1));
+        assert!(refused(inverted).contains("ends before it begins"));
+        let before_its_issuer = params("leaf", day(-800), day(-700));
+        assert!(refused(before_its_issuer).contains("never valid at the same time"));
+    }
+
+    #[test]
+    fn an_issuer_that_is_no_authority_or_has_another_key_is_untrusted() {
+        let pki = pki();
+        let mut no_authority = ca_params("Intermediate");
+        no_authority.is_ca = IsCa::NoCa;
+        let no_authority = issued(no_authority, &pki.root);
+        let leaf = issued(params("leaf", day(-1), day(1)), &no_authority);
+        let refused = trust(&pki.root, &[&leaf, &no_authority]);
+        assert!(untrusted(&refused).contains("not an authority's"));
+        let namesake = root(ca_params("Root"));
+        let refused = trust(&namesake, &[&pki.leaf, &pki.intermediate]);
+        assert!(untrusted(&refused).contains("another key"));
+    }
+
+    #[test]
+    fn a_certificate_that_cannot_be_read_is_untrusted_with_the_reason() {
+        let anchor = root(ca_params("Anchor"));
+        let chain = read_chain(&[b"\x30\x00"]).unwrap();
+        let known = trusting(&anchor).known(&chain, &RootsRef::Public);
+        assert!(untrusted(&known.trust).starts_with("its certificate cannot be read: "));
+        let mut trailing = pki().leaf.der;
+        trailing.push(0);
+        let known = trusting(&anchor).known(&read_chain(&[trailing]).unwrap(), &RootsRef::Public);
+        assert!(
+            untrusted(&known.trust).contains("TrailingData"),
+            "{:?}",
+            known.trust
+        );
+    }
+
+    #[test]
+    fn each_reference_has_its_own_anchors_and_none_means_unknown() {
+        let pki = pki();
+        let (ca, file) = (
+            [&pki.root.der],
+            RootsRef::File(std::path::Path::new("ca.pem").into()),
+        );
+        let chain = chain(&[&pki.leaf, &pki.intermediate]);
+        let trust =
+            |roots: Roots, of: &RootsRef| Verifier::new(roots).known(&chain, of).trust.clone();
+        let cluster = || Roots::empty().with_cluster(&ca);
+        assert_eq!(
+            trust(cluster(), &RootsRef::Cluster),
+            Trust::Anchored(AnchorKind::Cluster)
+        );
+        assert_eq!(trust(cluster(), &RootsRef::Public), Trust::Unknown);
+        let configured = Roots::empty().with_configured(&ca);
+        assert_eq!(
+            trust(configured, &RootsRef::Public),
+            Trust::Anchored(AnchorKind::Configured)
+        );
+        let own = Roots::empty().with_file("ca.pem".as_ref(), &ca);
+        assert_eq!(trust(own, &file), Trust::Anchored(AnchorKind::Configured));
+        assert_eq!(trust(cluster(), &file), Trust::Unknown);
+    }
+
+    #[test]
+    fn the_issuers_are_those_on_the_path_or_else_those_sent() {
+        let (pki, other) = (pki(), root(ca_params("Other")));
+        let unused = issued(ca_params("Unused"), &other);
+        let sent = chain(&[&pki.leaf, &unused, &pki.intermediate, &pki.root]);
+        let names = |known: &Known| {
+            let names = known.issuers.iter().map(|issuer| issuer.name.to_string());
+            names.collect::<Vec<_>>()
+        };
+        let known = trusting(&pki.root).known(&sent, &RootsRef::Public);
+        assert_eq!(names(&known), ["Intermediate"]);
+        assert_eq!(known.anchor.as_ref().unwrap().name.as_ref(), "Root");
+        assert_eq!(known.anchor.as_ref().unwrap().not_after, day(3_285));
+        let known = trusting(&other).known(&sent, &RootsRef::Public);
+        assert_eq!(names(&known), ["Unused", "Intermediate"]);
+        assert_eq!(known.anchor, None);
+    }
+
+    #[test]
+    fn of_two_paths_the_longer_lived_counts() {
+        let root = root(ca_params("Root"));
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mint = |until| {
+            let mut own = ca_params("Intermediate");
+            own.not_after = params("", day(0), until).not_after;
+            let der = own.signed_by(&key, &root.issuer).unwrap().der().to_vec();
+            (own, der)
+        };
+        let (old, (own, new)) = (mint(day(5)).1, mint(day(50)));
+        let leaf = params("leaf", day(-10), day(80));
+        let leaf_key = rcgen::KeyPair::generate().unwrap();
+        let issuer = rcgen::Issuer::new(own, &key);
+        let leaf = leaf.signed_by(&leaf_key, &issuer).unwrap().der().to_vec();
+        for sent in [[&leaf, &old, &new], [&leaf, &new, &old]] {
+            let chain = read_chain(&sent).unwrap();
+            let known = trusting(&root).known(&chain, &RootsRef::Public);
+            assert_eq!(known.issuers[0].not_after, day(50));
+        }
+    }
+
+    #[test]
+    fn of_two_anchors_of_one_name_and_key_the_longer_lived_counts() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mint = |until| {
+            let mut own = ca_params("Root");
+            own.not_after = params("", day(0), until).not_after;
+            let der = own.self_signed(&key).unwrap().der().to_vec();
+            (own, der)
+        };
+        let (old, (own, new)) = (mint(day(-5)).1, mint(day(50)));
+        let leaf_key = rcgen::KeyPair::generate().unwrap();
+        let issuer = rcgen::Issuer::new(own, &key);
+        let leaf = params("leaf", day(-10), day(80))
+            .signed_by(&leaf_key, &issuer)
+            .unwrap();
+        let chain = read_chain(&[leaf.der()]).unwrap();
+        for anchors in [[&old, &new], [&new, &old]] {
+            let roots = Roots::empty().with_public(&anchors);
+            let known = Verifier::new(roots).known(&chain, &RootsRef::Public);
+            assert_eq!(known.anchor.as_ref().unwrap().not_after, day(50));
+        }
+    }
+
+    #[test]
+    fn a_chain_is_verified_once_for_each_store() {
+        let pki = pki();
+        let (mine, theirs) = (chain(&[&pki.leaf, &pki.intermediate]), chain(&[&pki.leaf]));
+        let roots = Roots::empty().with_public(&[&pki.root.der]);
+        let verifier = Verifier::new(roots.with_cluster(&[&pki.leaf.der]));
+        let known = verifier.known(&mine, &RootsRef::Public);
+        assert!(Arc::ptr_eq(
+            &known,
+            &verifier.known(&mine, &RootsRef::Public)
+        ));
+        assert!(!Arc::ptr_eq(
+            &known,
+            &verifier.known(&theirs, &RootsRef::Public)
+        ));
+        let pinned = verifier.known(&mine, &RootsRef::Cluster);
+        assert_eq!(pinned.trust, Trust::Anchored(AnchorKind::Cluster));
+    }
+}

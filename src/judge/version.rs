@@ -1,0 +1,186 @@
+//! Which protocol versions are accepted.
+//!
+//! SSL 3.0 is critical: what it protects can be read (RFC 7568). TLS 1.0 and 1.1 must not be used
+//! either (RFC 8996), but need an attacker of means, and somebody may still depend on them: a
+//! warning. Lacking TLS 1.3 is worth knowing and no more, as TLS 1.2 is sound when well configured.
+
+use super::Check;
+use super::assess::Assessed;
+use crate::model::{
+    Family, FindingSpec, Kind, Scope, Severity, TlsVersion, Verdict, VersionAnswer,
+};
+
+pub(super) const CHECK: Check = Check {
+    name: "version",
+    families: &[ACCEPTED],
+    findings: &[OUTDATED, TLS_1_3_MISSING],
+    judge,
+};
+
+const ACCEPTED: Family = Family {
+    name: "kube_https_tls_version_accepted",
+    help: "Whether the protocol version was accepted when the last periodic probe asked for it, absent if it could not be asked",
+    labels: &["version"],
+    scope: Scope::Target,
+    kind: Kind::Gauge,
+};
+
+const OUTDATED: FindingSpec = FindingSpec {
+    name: "tls_version_outdated",
+    help: "A protocol version that must no longer be used is accepted",
+};
+const TLS_1_3_MISSING: FindingSpec = FindingSpec {
+    name: "tls_1_3_missing",
+    help: "TLS 1.3 is not accepted",
+};
+
+fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
+    let answers: Vec<_> = TlsVersion::ALL
+        .into_iter()
+        .filter_map(|version| Some((version, accepted(assessed, version)?)))
+        .collect();
+    // Where TLS is neither expected nor was ever accepted, "refused" is just another door.
+    if !assessed.tls_matters() && !answers.iter().any(|(_, accepted)| *accepted) {
+        return;
+    }
+    for (version, accepted) in &answers {
+        verdict.word(&ACCEPTED, version.label(), f64::from(u8::from(*accepted)));
+    }
+    let outdated: Vec<_> = answers
+        .iter()
+        .filter(|(version, accepted)| *accepted && is_outdated(*version))
+        .map(|(version, _)| version.label())
+        .collect();
+    if let Some(oldest) = outdated.first() {
+        let severity = if *oldest == TlsVersion::Ssl30.label() {
+            Severity::Critical
+        } else {
+            Severity::Warning
+        };
+        verdict.find(
+            &OUTDATED,
+            severity,
+            format!("accepts {}", outdated.join(", ")),
+        );
+    }
+    if answers.contains(&(TlsVersion::Tls13, false)) {
+        verdict.find(&TLS_1_3_MISSING, Severity::Info, "refuses TLS 1.3");
+    }
+}
+
+const fn is_outdated(version: TlsVersion) -> bool {
+    match version {
+        TlsVersion::Ssl30 | TlsVersion::Tls10 | TlsVersion::Tls11 => true,
+        TlsVersion::Tls12 | TlsVersion::Tls13 => false,
+    }
+}
+
+/// Over the addresses that answered, the least favourable: an outdated version is accepted where
+/// any accepts it, a modern one where all do. `None` where none answered.
+fn accepted(assessed: &Assessed<'_>, version: TlsVersion) -> Option<bool> {
+    let addresses = assessed.case.tls.addresses.iter();
+    let asked = addresses.filter_map(|address| address.versions.as_ref());
+    let mut answers = asked
+        .flat_map(|seen| seen.value.iter())
+        .filter(|(of, _)| *of == version)
+        .filter_map(|(_, answer)| match answer {
+            VersionAnswer::Accepted => Some(true),
+            VersionAnswer::Refused => Some(false),
+            VersionAnswer::Unknown => None,
+        });
+    let first = answers.next()?;
+    Some(if is_outdated(version) {
+        first || answers.any(|accepted| accepted)
+    } else {
+        first && answers.all(|accepted| accepted)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::testing::{Scene, day, detail, findings, pki, trusting, values};
+    use crate::model::{At, Reason, VersionSupport};
+
+    /// One letter a version, oldest first: accepted, refused, unknown.
+    fn support(letters: &str) -> At<VersionSupport> {
+        let answers: Vec<_> = letters
+            .chars()
+            .map(|letter| match letter {
+                'a' => VersionAnswer::Accepted,
+                'r' => VersionAnswer::Refused,
+                _ => VersionAnswer::Unknown,
+            })
+            .collect();
+        let value = VersionSupport(answers.try_into().unwrap());
+        At { at: day(0), value }
+    }
+
+    /// The same letters of the samples, and the findings, of addresses that answer so.
+    fn judged(addresses: &[&str]) -> (String, Vec<(&'static str, Severity)>) {
+        let pki = pki();
+        let mut scene = Scene::new();
+        for letters in addresses {
+            scene = scene.showing(&[&pki.leaf, &pki.intermediate]);
+            scene.tls.addresses.last_mut().unwrap().versions = Some(support(letters));
+        }
+        let verdict = scene.judged(&trusting(&pki.root));
+        let samples = values(&verdict, ACCEPTED.name);
+        let letter = |version: TlsVersion| {
+            let sample = samples.iter().find(|(label, _)| label == version.label());
+            sample.map_or('?', |(_, value)| if *value > 0.5 { 'a' } else { 'r' })
+        };
+        (
+            TlsVersion::ALL.map(letter).iter().collect(),
+            findings(&verdict),
+        )
+    }
+
+    #[test]
+    fn accepted_refused_and_unknown_are_three_answers() {
+        assert_eq!(judged(&["rr?aa"]), ("rr?aa".to_owned(), vec![]));
+        assert_eq!(judged(&["?????"]), ("?????".to_owned(), vec![]));
+    }
+
+    #[test]
+    fn outdated_versions_are_found_by_their_danger() {
+        let outdated = |severity| ("tls_version_outdated", severity);
+        assert_eq!(judged(&["aaaaa"]).1, [outdated(Severity::Critical)]);
+        assert_eq!(judged(&["raaaa"]).1, [outdated(Severity::Warning)]);
+        assert_eq!(judged(&["rraaa"]).1, [outdated(Severity::Warning)]);
+        let missing = ("tls_1_3_missing", Severity::Info);
+        assert_eq!(judged(&["rrrar"]).1, [missing]);
+        assert_eq!(judged(&["rrra?"]).1, []);
+        assert_eq!(judged(&["rarrr"]).1, [missing, outdated(Severity::Warning)]);
+    }
+
+    #[test]
+    fn of_several_addresses_the_least_favourable_that_answered_counts() {
+        assert_eq!(judged(&["rrraa", "raraa"]).0, "raraa");
+        assert_eq!(judged(&["rrraa", "rrrar"]).0, "rrrar");
+        assert_eq!(judged(&["rrraa", "????r", "?????"]).0, "rrrar");
+    }
+
+    #[test]
+    fn every_outdated_version_is_said() {
+        let pki = pki();
+        let mut scene = Scene::new().showing(&[&pki.leaf, &pki.intermediate]);
+        scene.tls.addresses[0].versions = Some(support("raaaa"));
+        let verdict = scene.judged(&trusting(&pki.root));
+        assert_eq!(
+            detail(&verdict, "tls_version_outdated"),
+            "accepts TLS 1.0, TLS 1.1"
+        );
+    }
+
+    #[test]
+    fn where_tls_is_neither_declared_nor_accepted_nothing_is_said() {
+        let policy = trusting(&pki().root);
+        let mut scene = Scene::new().failing(Reason::NotTls);
+        scene.target.expect.tls = false;
+        scene.tls.addresses[0].versions = Some(support("rrrrr"));
+        assert_eq!(values(&scene.judged(&policy), ACCEPTED.name), []);
+        scene.tls.addresses[0].versions = Some(support("rrrra"));
+        assert_eq!(values(&scene.judged(&policy), ACCEPTED.name).len(), 5);
+    }
+}
