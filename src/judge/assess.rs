@@ -198,7 +198,7 @@ fn lapsed(known: &Known, now: UnixTime) -> Option<Lapsed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::testing::{
+    use crate::judge::fixtures::{
         Scene, ca_params, day, detail, findings, issued, params, pki, root, trusting, value, values,
     };
 
@@ -264,7 +264,7 @@ mod tests {
         let pki = pki();
         let mut scene = Scene::new().showing(&[&pki.leaf]).failing(Reason::Alert);
         scene = scene.failing(Reason::Refused).showing(&[&pki.leaf]);
-        scene.tls.addresses[3].failure = Some(crate::judge::testing::failure(Reason::Timeout));
+        scene.tls.addresses[3].failure = Some(crate::judge::fixtures::failure(Reason::Timeout));
         let policy = trusting(&pki.root);
         let case = Case {
             target: &scene.target,
@@ -274,7 +274,7 @@ mod tests {
             now: day(0),
         };
         let assessed = Assessed::new(&case);
-        let answers = (1..=5).map(|nth| assessed.tls_answers(crate::judge::testing::ip(nth)));
+        let answers = (1..=5).map(|nth| assessed.tls_answers(crate::judge::fixtures::ip(nth)));
         assert_eq!(
             answers.collect::<Vec<_>>(),
             [true, true, false, false, false]

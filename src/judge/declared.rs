@@ -50,7 +50,7 @@ fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::testing::{Scene, detail, findings, pki, trusting, value};
+    use crate::judge::fixtures::{Scene, detail, findings, pki, trusting, value};
 
     #[test]
     fn an_object_declares_tls_or_it_does_not() {

@@ -59,7 +59,7 @@ pub(super) fn controller(facts: &CertificateFacts) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::testing::facts;
+    use crate::judge::fixtures::facts;
 
     fn whose(subject: &str, issuer: &str, organization: &str) -> Option<&'static str> {
         controller(&CertificateFacts {

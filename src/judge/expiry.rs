@@ -165,7 +165,7 @@ fn limit(threshold: &Threshold, lifetime: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::testing::{
+    use crate::judge::fixtures::{
         DAY, NOW, Scene, ca_params, config, day, detail, findings, issued, params, pki, root,
         trusting, values,
     };

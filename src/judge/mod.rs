@@ -28,9 +28,9 @@ mod plaintext;
 mod declared;
 
 #[cfg(test)]
-mod table;
+mod fixtures;
 #[cfg(test)]
-mod testing;
+mod tests;
 
 use std::collections::HashSet;
 

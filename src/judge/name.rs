@@ -44,7 +44,7 @@ fn covers(presented: &str, host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::testing::facts;
+    use crate::judge::fixtures::facts;
 
     #[test]
     fn a_name_matches_by_the_rules_of_rfc_9525() {

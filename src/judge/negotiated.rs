@@ -66,7 +66,7 @@ mod names {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::testing::{Scene, pki, trusting, values};
+    use crate::judge::fixtures::{Scene, pki, trusting, values};
     use crate::model::{ClientAuth, TlsVersion};
 
     #[test]

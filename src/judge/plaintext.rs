@@ -233,7 +233,7 @@ fn said(port: u16, answer: &Answer<'_>, several: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::testing::{Scene, detail, failure, findings, pki, trusting, values};
+    use crate::judge::fixtures::{Scene, detail, failure, findings, pki, trusting, values};
     use crate::model::Reason;
 
     fn http(status: u16) -> PlainAnswer {

@@ -90,7 +90,7 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::testing::facts;
+    use crate::judge::fixtures::facts;
 
     fn certificate(serial: u8, subject: &str, issuer: &str) -> Certificate {
         let mut certificate = crate::probe::certificate::read(&[serial]);

@@ -165,7 +165,7 @@ fn finding(reason: Reason) -> Option<&'static FindingSpec> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::testing::{
+    use crate::judge::fixtures::{
         Scene, day, detail, failure, findings, pki, trusting, value, values,
     };
 

@@ -275,7 +275,7 @@ mod tests {
 
     use super::*;
     use crate::config::{Rule, RuleMatch};
-    use crate::judge::testing::{ca_params, config, root};
+    use crate::judge::fixtures::{ca_params, config, root};
 
     /// A file of this test's own with this text, and the error that loading it gives.
     fn error_of(name: &str, text: &str) -> (String, Option<String>) {

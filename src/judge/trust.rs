@@ -241,7 +241,7 @@ mod tests {
     use rustls_pki_types::{CertificateDer, pem::PemObject};
 
     use super::*;
-    use crate::judge::testing::{Minted, Pki, ca_params, day, issued, params, pki, root};
+    use crate::judge::fixtures::{Minted, Pki, ca_params, day, issued, params, pki, root};
     use crate::probe::chain::read_chain;
 
     fn chain(minted: &[&Minted]) -> Chain {

@@ -164,7 +164,7 @@ mod tests {
     use super::*;
     use crate::judge::Policy;
     use crate::judge::Roots;
-    use crate::judge::testing::{
+    use crate::judge::fixtures::{
         Minted, Scene, ca_params, config, day, detail, findings, issued, params, pki, root,
         trusting, value, values,
     };

@@ -99,7 +99,7 @@ fn accepted(assessed: &Assessed<'_>, version: TlsVersion) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::testing::{Scene, day, detail, findings, pki, trusting, values};
+    use crate::judge::fixtures::{Scene, day, detail, findings, pki, trusting, values};
     use crate::model::{At, Reason, VersionSupport};
 
     /// One letter a version, oldest first: accepted, refused, unknown.
