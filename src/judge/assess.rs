@@ -280,4 +280,17 @@ mod tests {
             [true, true, false, false, false]
         );
     }
+
+    #[test]
+    fn an_address_that_is_invalid_comes_before_one_that_cannot_be_judged() {
+        let anchor = root(ca_params("Anchor"));
+        let running = issued(params("leaf", day(-10), day(1)), &anchor);
+        let ended = issued(params("leaf", day(-10), day(-1)), &anchor);
+        let mut scene = Scene::new().showing(&[&running]).showing(&[&ended]);
+        scene.target.expect.roots = crate::model::RootsRef::Cluster;
+        let verdict = scene.judged(&trusting(&anchor));
+        let shown = ("leaf".to_owned(), day(-1).as_secs_f64());
+        assert_eq!(values(&verdict, NOT_AFTER), [shown]);
+        assert_eq!(value(&verdict, "kube_https_certificate_valid"), Some(0.0));
+    }
 }
