@@ -121,7 +121,7 @@ impl<'a> Assessed<'a> {
     }
 
     /// Adds the worst of what `judge` finds at any address, naming the address where there are
-    /// several.
+    /// several. It is for information only where the certificate is not meant for this host.
     pub(super) fn find(
         &self,
         verdict: &mut Verdict,
@@ -130,6 +130,8 @@ impl<'a> Assessed<'a> {
     ) {
         let found = self.addresses.iter().filter_map(|address| {
             let (severity, detail) = judge(address)?;
+            let meant = self.case.target.expect.tls || address.is_meant();
+            let severity = if meant { severity } else { Severity::Info };
             Some((severity, address.ip, detail))
         });
         let worst = found.reduce(|worst, next| if next.0 > worst.0 { next } else { worst });
@@ -168,6 +170,12 @@ impl<'a> Assessment<'a> {
             lapsed: anchored.then(|| lapsed(&known, now)).flatten(),
             known,
         }
+    }
+
+    /// Whether somebody meant this certificate for the host, declared or not. A controller answers
+    /// for hosts without TLS, too, with whatever certificate it has: no client was promised any.
+    fn is_meant(&self) -> bool {
+        self.named && self.default.is_none()
     }
 
     /// In time, names the host, chains to the expected anchors, and the server has its key; `None`
