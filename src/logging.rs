@@ -69,8 +69,12 @@ fn targets(level: Level) -> Targets {
         Level::Info => LevelFilter::INFO,
         Level::Debug => LevelFilter::DEBUG,
     };
+    // What goes wrong on the way to a peer or to the cluster is told by this program, once. These
+    // would tell it at each attempt, with whole answers of the peer in it.
     Targets::new()
         .with_target(env!("CARGO_CRATE_NAME"), own)
+        .with_target("rustls", LevelFilter::OFF)
+        .with_target("kube_client", LevelFilter::OFF)
         .with_default(own.min(LevelFilter::WARN))
 }
 
@@ -352,11 +356,13 @@ mod tests {
     }
 
     #[test]
-    fn of_libraries_only_warnings_are_shown_and_named() {
+    fn of_libraries_only_warnings_are_shown_and_named_and_of_some_nothing() {
         let lines = logfmt(|| {
-            tracing::info!(target: "kube_client::api", "chatter");
-            tracing::warn!(target: "kube_client::api", "trouble");
+            tracing::info!(target: "hyper::proto", "chatter");
+            tracing::warn!(target: "hyper::proto", "trouble");
+            tracing::error!(target: "kube_client::api", "an answer of the peer");
+            tracing::warn!(target: "rustls::common_state", "an alert of the peer");
         });
-        assert_eq!(lines, "level=warn msg=trouble target=kube_client::api\n");
+        assert_eq!(lines, "level=warn msg=trouble target=hyper::proto\n");
     }
 }

@@ -1,6 +1,7 @@
 //! `check`: one pass over everything, printed.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -57,8 +58,8 @@ fn look_only_at(config: &mut Config, hosts: &[Host]) {
     config.targets = hosts
         .iter()
         .map(|host| StaticTarget {
-            name: host.host.clone(),
-            host: host.host.clone(),
+            name: Arc::clone(&host.host),
+            host: Arc::clone(&host.host),
             port: host.port,
             address: None,
             ca_file: None,

@@ -37,15 +37,16 @@ pub(super) fn render(rows: &[RowRecord], now: UnixTime) -> String {
         .max()
         .unwrap_or(0);
     let width = width.clamp("HOST".len(), HOST_WIDTH);
-    let mut table = format!(
-        "{:<8}  {:<width$}  {:<9}  {:<3}  {}\n",
-        "STATUS", "HOST", "EXPIRES", "TLS", "FOUND"
-    );
-    for line in &lines {
-        line.print(&mut table, width, now);
-    }
-    table.push_str(&format!("\n{}\n", sum(&lines)));
-    table
+    let head = ["STATUS", "HOST", "EXPIRES", "TLS", "FOUND"];
+    let mut table = vec![columns(width, head)];
+    table.extend(lines.iter().flat_map(|line| line.print(width, now)));
+    table.push(format!("\n{}\n", sum(&lines)));
+    table.join("\n")
+}
+
+fn columns(width: usize, [status, door, expires, version, found]: [&str; 5]) -> String {
+    let row = format!("{status:<8}  {door:<width$}  {expires:<9}  {version:<3}  {found}");
+    row.trim_end().to_owned()
 }
 
 impl Line {
@@ -73,31 +74,25 @@ impl Line {
         }
     }
 
-    fn print(&self, table: &mut String, width: usize, now: UnixTime) {
+    /// A line of the table, and one for each further finding.
+    fn print(&self, width: usize, now: UnixTime) -> Vec<String> {
         let expires = self
             .not_after
             .map_or_else(|| "-".to_owned(), |at| distance(at, now));
         let version = self.version.map_or("-", |version| {
-            version
-                .label()
-                .rsplit_once(' ')
-                .map_or(version.label(), |(_, number)| number)
+            let label = version.label();
+            label.rsplit_once(' ').map_or(label, |(_, number)| number)
         });
-        let mut found = self.found.iter();
-        let first = found.next().copied().unwrap_or_default();
-        let row = format!(
-            "{:<8}  {:<width$}  {expires:<9}  {version:<3}  {first}",
-            self.status(),
-            self.door
+        let (first, more) = self.found.split_first().unwrap_or((&"", &[]));
+        let mut lines = vec![columns(
+            width,
+            [self.status(), &self.door, &expires, version, first],
+        )];
+        lines.extend(
+            more.iter()
+                .map(|found| columns(width, ["", "", "", "", found])),
         );
-        table.push_str(&format!("{}\n", row.trim_end()));
-        for more in found {
-            table.push_str(&format!(
-                "{:1$}{more}\n",
-                "",
-                8 + 2 + width + 2 + 9 + 2 + 3 + 2
-            ));
-        }
+        lines
     }
 }
 
@@ -159,10 +154,10 @@ fn sum(lines: &[Line]) -> String {
         .map(|(status, count)| format!("{count} {status}"))
         .collect();
     let doors = if lines.len() == 1 { "door" } else { "doors" };
-    match parts.is_empty() {
-        true => "No doors were found.".to_owned(),
-        false => format!("{} {doors}: {}.", lines.len(), parts.join(", ")),
+    if parts.is_empty() {
+        return "No doors were found.".to_owned();
     }
+    format!("{} {doors}: {}.", lines.len(), parts.join(", "))
 }
 
 #[cfg(test)]

@@ -174,7 +174,7 @@ fn a_row_of_several_objects_is_named_by_the_oldest_and_lists_them_all() {
     known.hear(Update::Changed(object("young", 9, &[("a", A, true)])));
     assert_eq!(
         known.hear(Update::Changed(object("old", 1, &[("a", A, true)]))),
-        ["+ old a 192.0.2.1", "- young a 192.0.2.1"]
+        ["+ old a 192.0.2.1"]
     );
     let owners: Vec<_> = known
         .row("a", A)
@@ -185,7 +185,7 @@ fn a_row_of_several_objects_is_named_by_the_oldest_and_lists_them_all() {
     assert_eq!(owners, ["old", "young"]);
     assert_eq!(
         known.hear(Update::Gone(key("old"))),
-        ["+ young a 192.0.2.1", "- old a 192.0.2.1"]
+        ["+ young a 192.0.2.1"]
     );
 }
 
@@ -195,11 +195,7 @@ fn all_addresses_of_a_host_have_one_name_and_one_declaration() {
     known.hear(Update::Changed(object("young", 9, &[("a", A, true)])));
     assert_eq!(
         known.hear(Update::Changed(object("old", 1, &[("a", B, false)]))),
-        [
-            "+ old a 192.0.2.1",
-            "+ old a 192.0.2.2",
-            "- young a 192.0.2.1"
-        ]
+        ["+ old a 192.0.2.1", "+ old a 192.0.2.2"]
     );
     assert!(known.row("a", B).expect.tls);
     assert_eq!(known.row("a", B).owners[0].name, "old".into());

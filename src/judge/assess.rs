@@ -136,7 +136,7 @@ impl<'a> Assessed<'a> {
     }
 
     /// Adds the worst of what `judge` finds at any address, naming the address where there are
-    /// several.
+    /// several. It is for information only where the certificate is not meant for this host.
     pub(super) fn find(
         &self,
         verdict: &mut Verdict,
@@ -145,6 +145,8 @@ impl<'a> Assessed<'a> {
     ) {
         let found = self.addresses.iter().filter_map(|address| {
             let (severity, detail) = judge(address)?;
+            let meant = self.case.target.expect.tls || address.is_meant();
+            let severity = if meant { severity } else { Severity::Info };
             Some((severity, address.ip, detail))
         });
         let worst = found.reduce(|worst, next| if next.0 > worst.0 { next } else { worst });
@@ -183,6 +185,12 @@ impl<'a> Assessment<'a> {
             lapsed: anchored.then(|| lapsed(&known, now)).flatten(),
             known,
         }
+    }
+
+    /// Whether somebody meant this certificate for the host, declared or not. A controller answers
+    /// for hosts without TLS, too, with whatever certificate it has: no client was promised any.
+    fn is_meant(&self) -> bool {
+        self.named && self.default.is_none()
     }
 
     /// In time, names the host, chains to the expected anchors, and the server has its key; `None`
@@ -294,5 +302,18 @@ mod tests {
             answers.collect::<Vec<_>>(),
             [true, true, false, false, false]
         );
+    }
+
+    #[test]
+    fn an_address_that_is_invalid_comes_before_one_that_cannot_be_judged() {
+        let anchor = root(ca_params("Anchor"));
+        let running = issued(params("leaf", day(-10), day(1)), &anchor);
+        let ended = issued(params("leaf", day(-10), day(-1)), &anchor);
+        let mut scene = Scene::new().showing(&[&running]).showing(&[&ended]);
+        scene.target.expect.roots = crate::model::RootsRef::Cluster;
+        let verdict = scene.judged(&trusting(&anchor));
+        let shown = ("leaf".to_owned(), day(-1).as_secs_f64());
+        assert_eq!(values(&verdict, NOT_AFTER), [shown]);
+        assert_eq!(value(&verdict, "kube_https_certificate_valid"), Some(0.0));
     }
 }

@@ -309,4 +309,34 @@ mod tests {
         let scene = Scene::new().showing(&[&pki.leaf, &pki.intermediate, &stray]);
         assert_eq!(findings(&scene.judged_at(&trusting(&pki.root), day(2))), []);
     }
+
+    #[test]
+    fn an_intermediate_that_outlives_a_short_leaf_is_not_near_its_end() {
+        let root = root(ca_params("Root"));
+        let mut short = ca_params("Intermediate");
+        short.not_after = params("", day(0), day(14)).not_after;
+        let intermediate = issued(short, &root);
+        let leaf = issued(params("leaf", day(-34), day(13)), &intermediate);
+        let scene = Scene::new().showing(&[&leaf, &intermediate]);
+        assert_eq!(findings(&scene.judged(&trusting(&root))), []);
+        let elsewhere = trusting(&pki().root);
+        let outlived = issued(params("leaf", day(-10), day(80)), &intermediate);
+        let scene = Scene::new().showing(&[&outlived, &intermediate]);
+        let untrusted = [("certificate_untrusted", Severity::Critical)];
+        assert_eq!(findings(&scene.judged(&elsewhere)), untrusted);
+    }
+
+    #[test]
+    fn of_two_intermediates_the_first_to_expire_is_shown() {
+        let root = root(ca_params("Root"));
+        let upper = issued(ca_params("Upper"), &root);
+        let mut short = ca_params("Lower");
+        short.not_after = params("", day(0), day(100)).not_after;
+        let lower = issued(short, &upper);
+        let leaf = issued(params("leaf", day(-10), day(80)), &lower);
+        let scene = Scene::new().showing(&[&leaf, &upper, &lower]);
+        let verdict = scene.judged(&trusting(&root));
+        let shown = ("intermediate".to_owned(), day(100).as_secs_f64());
+        assert_eq!(values(&verdict, NOT_AFTER.name)[1], shown);
+    }
 }

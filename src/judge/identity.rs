@@ -55,3 +55,31 @@ pub(super) fn labels(chain: &Chain) -> Arc<[Box<str>]> {
         text(facts.map(|facts| &*facts.signature_algorithm)),
     ])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::fixtures::{Scene, ca_params, pki, root, trusting, values};
+    use crate::probe::chain::read_chain;
+
+    #[test]
+    fn the_leaf_is_shown_with_all_that_is_known_of_it() {
+        let pki = pki();
+        let scene = Scene::new().showing(&[&pki.leaf, &pki.intermediate]);
+        let verdict = scene.judged(&trusting(&pki.root));
+        let shown = &values(&verdict, INFO.name)[0].0;
+        let parts: Vec<_> = shown.split('/').collect();
+        assert_eq!(parts.len(), INFO.labels.len());
+        assert_eq!(parts[..3], ["leaf", "Intermediate", ""]);
+        assert_eq!(parts[4].len(), 64);
+        assert_eq!(parts[5..], ["ECDSA", "256", "ECDSA-SHA256"]);
+    }
+
+    #[test]
+    fn a_key_without_a_size_shows_none() {
+        let mut chain = read_chain(&[root(ca_params("Root")).der]).unwrap();
+        let facts = chain.certificates[0].facts.as_mut().unwrap();
+        facts.key_size = 0;
+        assert_eq!(&*labels(&chain)[6], "");
+    }
+}

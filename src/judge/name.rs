@@ -27,9 +27,6 @@ pub(super) fn names(facts: &CertificateFacts, name: &str) -> bool {
 /// What follows the `*` must have two labels: OpenSSL and the browsers refuse `*.test`. A name
 /// such as `*.a.example` asked for as it stands is covered by that very wildcard.
 fn covers(presented: &str, host: &str) -> bool {
-    if host.is_empty() || presented.ends_with('.') {
-        return false;
-    }
     match presented.strip_prefix("*.") {
         Some(parent) => {
             parent.contains('.')
@@ -37,7 +34,9 @@ fn covers(presented: &str, host: &str) -> bool {
                     !label.is_empty() && rest.eq_ignore_ascii_case(parent)
                 })
         }
-        None => !presented.contains('*') && presented.eq_ignore_ascii_case(host),
+        None => {
+            !host.is_empty() && !presented.contains('*') && presented.eq_ignore_ascii_case(host)
+        }
     }
 }
 

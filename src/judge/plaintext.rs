@@ -186,7 +186,7 @@ fn sample(port: u16, answers: &[Answer<'_>], verdict: &mut Verdict) {
     }
 }
 
-/// Whether any address serves in clear; `None` where none is seen to and one of them might.
+/// Whether any of these addresses serves in clear; `None` where none is seen to and one might.
 fn exposed(answers: &[Answer<'_>]) -> Option<bool> {
     if answers
         .iter()
@@ -200,7 +200,7 @@ fn exposed(answers: &[Answer<'_>]) -> Option<bool> {
         Some(State::Filtered) => answer.has_tls,
         Some(State::Other | State::Served) | None => false,
     };
-    (!answers.is_empty() && answers.iter().all(harmless)).then_some(false)
+    answers.iter().all(harmless).then_some(false)
 }
 
 fn severity(state: Option<State>, rule: PlaintextRule) -> Option<Severity> {
@@ -456,5 +456,21 @@ mod tests {
             .plain(80, &[http(404)]);
         refusing.target.expect.tls = false;
         assert_eq!(findings(&refusing.judged(&policy)), expected[..1]);
+    }
+
+    #[test]
+    fn of_two_ports_the_worse_is_the_finding() {
+        let pki = pki();
+        let redirect = to(301, "https://a.example/");
+        let mut scene = Scene::new().showing(&[&pki.leaf, &pki.intermediate]);
+        scene.target.expect.plaintext = PlaintextRule::Forbidden;
+        let scene = scene.plain(80, &[redirect]).plain(443, &[http(200)]);
+        let verdict = scene.judged(&trusting(&pki.root));
+        assert_eq!(
+            findings(&verdict),
+            [("plaintext_served", Severity::Critical)]
+        );
+        let said = "port 443 answers 200 in clear";
+        assert_eq!(detail(&verdict, "plaintext_served"), said);
     }
 }

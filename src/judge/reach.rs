@@ -275,4 +275,17 @@ mod tests {
         assert_eq!(value(&verdict, SUCCESS.name), Some(0.0));
         assert_eq!(findings(&verdict), [("plaintext_declared", Severity::Info)]);
     }
+
+    #[test]
+    fn of_several_addresses_the_longest_unseen_says_when_the_last_success_was() {
+        let pki = pki();
+        let scene = Scene::new().showing(&[&pki.leaf]).failing(Reason::Timeout);
+        let mut scene = scene.showing(&[&pki.leaf]);
+        scene.tls.addresses[2].handshake.as_mut().unwrap().at = day(-2);
+        let verdict = scene.judged(&trusting(&pki.root));
+        assert_eq!(
+            value(&verdict, LAST_SUCCESS.name),
+            Some(day(-2).as_secs_f64())
+        );
+    }
 }

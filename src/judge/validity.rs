@@ -3,6 +3,7 @@
 //! Each finding here is critical, as clients that verify fail now. That goes for a missing
 //! intermediate, too: browsers may fetch it, but curl, Go, Java and Python do not, and in a cluster
 //! programs are the clients. A default certificate takes the place of the findings that it causes.
+//! Where TLS is not declared, what concerns a certificate that is not the host's is for information.
 
 use super::Check;
 use super::assess::{Assessed, Assessment};
@@ -376,5 +377,34 @@ mod tests {
         let info = &values(&verdict, "kube_https_certificate_info")[0].0;
         let (empty, fingerprint) = (info.matches('/').count(), info.trim_matches('/').len());
         assert_eq!((empty, fingerprint), (7, 64), "{info}");
+    }
+
+    #[test]
+    fn where_no_tls_is_declared_only_a_certificate_for_the_host_is_more_than_information() {
+        let (anchor, other) = (root(ca_params("Anchor")), root(ca_params("Other")));
+        let policy = trusting(&anchor);
+        let judged = |shown: &Minted, name: &str| {
+            let mut scene = Scene::new().showing(&[shown]);
+            scene.target.expect.tls = false;
+            scene.target.expect.name = Some(name.into());
+            findings(&scene.judged(&policy))
+        };
+        let declared = ("plaintext_declared", Severity::Info);
+        let default = ("certificate_default", Severity::Info);
+        assert_eq!(judged(&fake(), "a.example"), [default, declared]);
+        assert_eq!(judged(&fake(), "ingress.local"), [default, declared]);
+        let expired = issued(params("leaf", day(-10), day(-1)), &anchor);
+        let found = judged(&expired, "a.example");
+        assert_eq!(
+            found,
+            [("certificate_expired", Severity::Critical), declared]
+        );
+        let elsewhere = issued(params("leaf", day(-10), day(80)), &other);
+        let mismatch = ("certificate_name_mismatch", Severity::Info);
+        let untrusted = ("certificate_untrusted", Severity::Info);
+        assert_eq!(
+            judged(&elsewhere, "b.example"),
+            [mismatch, untrusted, declared]
+        );
     }
 }

@@ -140,6 +140,7 @@ mod tests {
     fn accepted_refused_and_unknown_are_three_answers() {
         assert_eq!(judged(&["rr?aa"]), ("rr?aa".to_owned(), vec![]));
         assert_eq!(judged(&["?????"]), ("?????".to_owned(), vec![]));
+        assert_eq!(judged(&["rrrrr"]).0, "rrrrr");
     }
 
     #[test]

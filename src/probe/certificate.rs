@@ -456,6 +456,31 @@ mod tests {
     }
 
     #[test]
+    fn a_dns_name_longer_than_any_host_s_names_nothing() {
+        let label = "x".repeat(60);
+        for (last, named) in [(8, 2), (9, 1)] {
+            let name = format!("{label}.{label}.{label}.{label}.{}", "y".repeat(last + 1));
+            let der = minted(|params| {
+                let name = name.as_str().try_into().unwrap();
+                params.subject_alt_names.push(SanType::DnsName(name));
+            });
+            assert_eq!(facts_of(&der).dns_names.len(), named, "{}", name.len());
+        }
+    }
+
+    #[test]
+    fn the_last_of_several_common_names_is_taken() {
+        let der = minted(|params| {
+            params
+                .distinguished_name
+                .push(DnType::CommonName, "general");
+            let again = DnType::CustomDnType(vec![2, 5, 4, 3]);
+            params.distinguished_name.push(again, "particular");
+        });
+        assert_eq!(facts_of(&der).subject_common_name, "particular");
+    }
+
+    #[test]
     fn a_bad_date_is_the_reason_and_keeps_the_fingerprint() {
         let der = patched(minted(|_| {}), b"260402000000Z", b"260402000060Z");
         let certificate = read(&der);

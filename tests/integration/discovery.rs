@@ -16,7 +16,7 @@ use kube_https_exporter::discover::rbac::{Grant, rules};
 use kube_https_exporter::discover::{
     Catalog, Change, Context, DropReason, Health, SOURCES, Update, start,
 };
-use kube_https_exporter::model::{RootsRef, Row, Target, UnixTime};
+use kube_https_exporter::model::{Place, RootsRef, Target, UnixTime};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 struct Discovered {
     updates: BoxStream<'static, (&'static str, Update)>,
     catalog: Catalog,
-    rows: BTreeMap<Row, Arc<Target>>,
+    rows: BTreeMap<Place, Arc<Target>>,
     health: BTreeMap<&'static str, Health>,
 }
 
@@ -75,8 +75,8 @@ impl Discovered {
         }
         for change in self.catalog.apply(source, update) {
             match change {
-                Change::Target(target) => drop(self.rows.insert(target.row.clone(), target)),
-                Change::Gone(row) => drop(self.rows.remove(&row)),
+                Change::Target(target) => drop(self.rows.insert(target.row.place(), target)),
+                Change::Gone(place) => drop(self.rows.remove(&place)),
             }
         }
     }
