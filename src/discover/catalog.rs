@@ -36,7 +36,7 @@ pub struct Catalog {
     rules: Vec<Rule>,
     objects: HashMap<&'static str, HashMap<ObjectKey, Object>>,
     rows: HashMap<Place, Entry>,
-    hosts: HashMap<Place, BTreeSet<Place>>,
+    hosts: HashMap<Place, Host>,
     admission: Admission,
     dropped: HashMap<(&'static str, DropReason), usize>,
 }
@@ -68,6 +68,14 @@ struct Entry {
 struct Claim {
     target: Target,
     labels: Arc<BTreeMap<String, String>>,
+}
+
+/// The rows of one host.
+#[derive(Debug, Default)]
+struct Host {
+    places: BTreeSet<Place>,
+    /// None while nobody declares it.
+    common: Option<Common>,
 }
 
 /// What all rows of a host have in common.
@@ -157,6 +165,7 @@ impl Catalog {
             self.hosts
                 .entry(host_of(&place))
                 .or_default()
+                .places
                 .insert(place.clone());
             object.places.insert(place);
         }
@@ -184,14 +193,11 @@ impl Catalog {
     fn settle(&mut self, touched: BTreeSet<Place>) -> Vec<Change> {
         let hosts: BTreeSet<_> = touched.iter().map(host_of).collect();
         let mut unsettled = touched;
-        for host in hosts {
-            let places = self.hosts.get(&host).cloned().unwrap_or_default();
-            if let Some(common) = self.common(&places) {
-                for place in &places {
-                    self.merge(place, &common);
-                }
-            }
-            unsettled.extend(places);
+        for host in &hosts {
+            unsettled.extend(self.recompute_common(host));
+        }
+        for place in &unsettled {
+            self.merge(place);
         }
         let mut moved = Vec::new();
         for place in &unsettled {
@@ -207,22 +213,29 @@ impl Catalog {
         changes
     }
 
-    /// What the rows at `places` have in common; `None` where nothing is left of them.
-    fn common(&self, places: &BTreeSet<Place>) -> Option<Common> {
-        let entries = || places.iter().filter_map(|place| self.rows.get(place));
-        let oldest = entries()
-            .filter_map(|entry| entry.claims.keys().next())
-            .min()?;
-        Some(Common {
-            name: Arc::clone(&oldest.name),
-            tls: entries().any(|entry| entry.declaring_tls().is_some()),
-        })
+    /// Works out what the rows of a host have in common. Gives all of them if that changed.
+    fn recompute_common(&mut self, host: &Place) -> BTreeSet<Place> {
+        let Some(Host { places, common }) = self.hosts.get_mut(host) else {
+            return BTreeSet::new();
+        };
+        let entries: Vec<_> = places
+            .iter()
+            .filter_map(|place| self.rows.get(place))
+            .collect();
+        let next = Common::of(&entries);
+        if *common == next {
+            return BTreeSet::new();
+        }
+        *common = next;
+        places.clone()
     }
 
     /// Makes one target of a row's claims, under the rules.
-    fn merge(&mut self, place: &Place, common: &Common) {
+    fn merge(&mut self, place: &Place) {
+        let host = self.hosts.get(&host_of(place));
+        let common = host.and_then(|host| host.common.as_ref());
         if let Some(entry) = self.rows.get_mut(place) {
-            let merged = entry.merged(place, common, &self.rules);
+            let merged = common.and_then(|common| entry.merged(place, common, &self.rules));
             if entry.merged.as_deref() != merged.as_ref() {
                 entry.merged = merged.map(Arc::new);
             }
@@ -288,7 +301,7 @@ impl Catalog {
     fn forget(&mut self, place: &Place) {
         self.rows.remove(place);
         let host = host_of(place);
-        if let Some(places) = self.hosts.get_mut(&host) {
+        if let Some(Host { places, .. }) = self.hosts.get_mut(&host) {
             places.remove(place);
             if places.is_empty() {
                 self.hosts.remove(&host);
@@ -304,6 +317,19 @@ impl Catalog {
         for reason in more {
             *self.dropped.entry((source, *reason)).or_default() += 1;
         }
+    }
+}
+
+impl Common {
+    fn of(entries: &[&Entry]) -> Option<Self> {
+        let oldest = entries
+            .iter()
+            .filter_map(|entry| entry.claims.keys().next())
+            .min()?;
+        Some(Self {
+            name: Arc::clone(&oldest.name),
+            tls: entries.iter().any(|entry| entry.declaring_tls().is_some()),
+        })
     }
 }
 

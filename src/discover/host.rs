@@ -5,10 +5,6 @@ use std::sync::Arc;
 
 use rustls_pki_types::DnsName;
 
-/// More than any text that can become a name of at most 253 octets (RFC 1035 section 2.3.4): four
-/// bytes of UTF-8 for each. Longer text is refused before any work is spent on it.
-const LONGEST_TEXT_BYTES: usize = 1024;
-
 /// A host as an object declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Host {
@@ -46,7 +42,7 @@ impl Host {
 /// `None` for IP addresses and for what could not be sent as a server name (RFC 6066 section 3).
 pub(super) fn dns_name(text: &str) -> Option<Arc<str>> {
     let text = text.strip_suffix('.').unwrap_or(text);
-    if text.len() > LONGEST_TEXT_BYTES || is_ip(text) {
+    if is_ip(text) {
         return None;
     }
     let name = idna::domain_to_ascii(text).ok()?;

@@ -216,6 +216,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::config::StaticTarget;
 
     #[test]
     fn every_source_has_a_name_of_its_own_and_a_sentence() {
@@ -253,5 +254,69 @@ mod tests {
                 assert!(["get", "list", "watch"].contains(verb), "{access:?}");
             }
         }
+    }
+
+    fn context(cluster: Option<Cluster>) -> Context {
+        let config = Config {
+            targets: vec![StaticTarget {
+                name: "shop".into(),
+                host: "shop.example".into(),
+                port: 443,
+                address: None,
+                ca_file: None,
+                http_port: None,
+            }],
+            ..Config::default()
+        };
+        Context {
+            config: Arc::new(config),
+            cluster,
+            clock: || UnixTime::from_secs(1),
+        }
+    }
+
+    fn names(context: &Context) -> Vec<&str> {
+        context.sources().map(|source| source.name).collect()
+    }
+
+    #[tokio::test]
+    async fn sources_run_that_are_on_and_have_the_cluster_they_need() {
+        let mut context = context(Some(Cluster::for_tests("https://127.0.0.1:9")));
+        assert_eq!(names(&context), ["api_server", "ingress", "static"]);
+        let mut config = Config::clone(&context.config);
+        config.discovery.ingress = false;
+        config.targets.clear();
+        context.config = Arc::new(config);
+        assert_eq!(names(&context), ["api_server"]);
+    }
+
+    #[tokio::test]
+    async fn without_a_cluster_the_written_targets_are_found_and_nothing_fails() {
+        let context = context(None);
+        assert_eq!(names(&context), ["static"]);
+        let updates: Vec<_> = start(&context).collect().await;
+        assert!(matches!(
+            updates[..],
+            [
+                ("static", Update::Listed(_)),
+                ("static", Update::Health(Health::Synced(_)))
+            ]
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_cluster_that_cannot_be_reached_stops_no_other_source() {
+        // Port 9 (discard, RFC 863) has no listener on any machine this runs on.
+        let context = context(Some(Cluster::for_tests("https://127.0.0.1:9")));
+        let updates: Vec<_> = start(&context).take(6).collect().await;
+        let listed = |name| {
+            updates.iter().any(|(source, update)| {
+                *source == name && matches!(update, Update::Listed(_) | Update::Changed(_))
+            })
+        };
+        assert!(
+            listed("static") && listed("api_server") && !listed("ingress"),
+            "{updates:?}"
+        );
     }
 }
