@@ -9,8 +9,8 @@
 //! Each stage is a module below, in this order. A stage imports only from [`model`], [`clock`],
 //! [`config`] and the stages to its left; `tests/` checks it.
 
-pub mod clock;
 pub mod model;
+pub mod clock;
 pub mod config;
 pub mod logging;
 pub mod cli;

@@ -25,3 +25,5 @@ mod versions;
 mod hostility;
 /// What is discovered in a real cluster, under the access rules of the sources' table.
 mod discovery;
+/// What the source keeps to.
+mod layout;
