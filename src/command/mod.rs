@@ -16,6 +16,7 @@ use crate::cli::{self, Command};
 use crate::config::{self, Config};
 use crate::discover::{Cluster, ClusterError, Search};
 use crate::judge::{self, CHECKS};
+use crate::logging::Level;
 use crate::{gen_documents, logging, probe, record, run};
 
 /// Wrong usage, or a configuration or kubeconfig that is wrong.
@@ -64,15 +65,15 @@ enum Error {
 pub async fn run(command: Command, environment: Environment) -> ExitCode {
     let done = match command {
         Command::Serve(typed) => {
-            logging::init(typed.log.level, typed.log.format);
+            logging::init(typed.log.level.unwrap_or(Level::Info), typed.log.format);
             serve::serve(typed, &environment).await
         }
         Command::Check(typed) => {
-            logging::init(typed.log.level, typed.log.format);
+            logging::init(typed.log.level.unwrap_or(Level::Warn), typed.log.format);
             check::check(typed, &environment).await
         }
         Command::Demo(typed) => {
-            logging::init(typed.log.level, typed.log.format);
+            logging::init(typed.log.level.unwrap_or(Level::Info), typed.log.format);
             demo::demo(typed).await
         }
         Command::Gen { folder } => gen_documents::write(&folder)
