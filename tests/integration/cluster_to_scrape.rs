@@ -278,3 +278,83 @@ fn the_api_server_is_told(scrape: &Scrape) {
         .holds();
     assert_eq!(own("kube_https_plaintext_exposed").get(), Some(0.0));
 }
+
+/// A door's first probe comes at once, whatever the interval.
+const AT_ONCE: Duration = Duration::from_secs(15);
+
+#[tokio::test]
+async fn what_changes_in_the_cluster_and_on_the_wire_changes_in_the_scrape() {
+    let front = Front::start("TLSv1.2 TLSv1.3");
+    for host in ["shop.test", "new.test", "gone.test"] {
+        front.show(host, &leaf(host, now() + 80 * DAY));
+    }
+    let cluster = Cluster::start().await;
+    cluster.grant_all(ACCOUNT).await;
+    for (name, host) in [("shop", "shop.test"), ("gone", "gone.test")] {
+        publish(&cluster, ("default", name), &[host], &[host], &front).await;
+    }
+    let kubeconfig = cluster.kubeconfig(&cluster.token(ACCOUNT).await);
+    let site = Site::new("trust");
+    // Looks again in five minutes only, so that what it sees before that comes of the change.
+    let patient = Exporter::serve(&config(&site), Some(&kubeconfig)).await;
+    let mut config = config(&site);
+    config["interval"] = "1s".into();
+    let quick = Exporter::serve(&config, Some(&kubeconfig)).await;
+    patient.ready().await;
+    quick.ready().await;
+
+    a_rotated_certificate_shows(&quick, &front).await;
+    a_deleted_ingress_goes(&patient, &cluster).await;
+    a_new_host_is_probed_at_once(&patient, &cluster, &front).await;
+}
+
+async fn a_rotated_certificate_shows(exporter: &Exporter, front: &Front) {
+    let info = |scrape: &Scrape| {
+        let info = scrape.metric("kube_https_certificate_info");
+        let info = info.label("host", "shop.test").each("fingerprint_sha256");
+        info.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let before = info(&exporter.scrape().await);
+    assert_eq!(before.len(), 1, "{before:?}");
+    let not_after = now() + 90 * DAY;
+    front.show("shop.test", &leaf("shop.test", not_after));
+    let rotated = |scrape: &Scrape| {
+        let date = scrape.metric("kube_https_certificate_not_after_timestamp_seconds");
+        date.label("host", "shop.test").get() == Some(not_after as f64)
+    };
+    let scrape = exporter.until("the new certificate's date", rotated).await;
+    let after = info(&scrape);
+    assert_eq!(after.len(), 1, "the old one's series stayed: {after:?}");
+    assert_ne!(before, after);
+}
+
+async fn a_deleted_ingress_goes(exporter: &Exporter, cluster: &Cluster) {
+    let before = exporter
+        .until("deep facts", |scrape| {
+            asked(scrape, &["shop.test", "gone.test"])
+        })
+        .await;
+    cluster.delete::<Ingress>("default", "gone").await;
+    let gone = |scrape: &Scrape| scrape.names_with("host", "gone.test").is_empty();
+    let scrape = exporter
+        .within(AT_ONCE, "all its series are gone", gone)
+        .await;
+    let shop = |scrape: &Scrape| format!("{:?}", scrape.names_with("host", "shop.test"));
+    assert_eq!(shop(&before), shop(&scrape), "the other's series stay");
+    let targets = scrape.metric("kube_https_targets");
+    targets.label("source", "ingress").value(1.0);
+}
+
+async fn a_new_host_is_probed_at_once(exporter: &Exporter, cluster: &Cluster, front: &Front) {
+    let hosts = ["shop.test", "new.test"];
+    publish(cluster, ("default", "shop"), &hosts, &hosts, front).await;
+    let scrape = exporter
+        .within(AT_ONCE, "it is probed", |scrape| {
+            asked(scrape, &["new.test"])
+        })
+        .await;
+    for host in hosts {
+        let success = scrape.metric("kube_https_probe_success");
+        success.label("host", host).value(1.0);
+    }
+}
