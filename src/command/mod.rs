@@ -51,7 +51,7 @@ enum Error {
     Probe(#[from] probe::Error),
     #[error(transparent)]
     Demo(#[from] crate::demo::Error),
-    #[error("cannot listen at {0}")]
+    #[error("cannot listen at {0} (--web.listen-address)")]
     Listen(cli::Listen, #[source] std::io::Error),
     #[error("cannot write the documents below {0}")]
     Gen(PathBuf, #[source] std::io::Error),

@@ -18,6 +18,12 @@ mod peers;
 mod hostile;
 /// A real API server on a real etcd.
 mod cluster;
+/// HTTP requests.
+mod http;
+/// What is scraped, and questions to it.
+mod scrape;
+/// The program itself.
+mod exporter;
 
 /// Which versions real servers accept, and the certificates they show.
 mod versions;
@@ -25,5 +31,7 @@ mod versions;
 mod hostility;
 /// What is discovered in a real cluster, under the access rules of the sources' table.
 mod discovery;
+/// What of a real cluster shows in a scrape.
+mod cluster_to_scrape;
 /// What the source keeps to.
 mod layout;
