@@ -6,9 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config;
-use crate::discover::{Access, SOURCES};
+use crate::discover::{Access, Health, SOURCES};
 use crate::judge::CHECKS;
-use crate::model::{Family, Scope};
+use crate::model::{Family, Scope, UnixTime};
 use crate::record::{self, Format, Own};
 
 /// The labels of every row, in the order of the exposition.
@@ -87,9 +87,13 @@ fn labels(family: &Family) -> String {
     all.join(", ")
 }
 
-/// Read off the exposition itself, which names each family with its help and type.
+/// Read off the exposition itself, which names each family that has a sample with its help and type.
 fn about_the_exporter() -> Vec<String> {
-    let own = Own::new(&[], Duration::ZERO, Duration::ZERO, "");
+    let sources: Vec<&'static str> = SOURCES.iter().map(|source| source.name).collect();
+    let own = Own::new(&sources, Duration::ZERO, Duration::ZERO, "");
+    for source in sources {
+        own.source(source, &Health::Synced(UnixTime::from_secs(0)));
+    }
     let mut rows = Vec::new();
     let mut help = "";
     for line in own.encode(Format::Text).lines() {
