@@ -33,5 +33,9 @@ mod hostility;
 mod discovery;
 /// What of a real cluster shows in a scrape.
 mod cluster_to_scrape;
+/// What hostile servers and wrong configurations come to.
+mod bad_input;
+/// What `check` prints and how it ends.
+mod check;
 /// What the source keeps to.
 mod layout;
