@@ -33,6 +33,8 @@ mod hostility;
 mod discovery;
 /// What of a real cluster shows in a scrape.
 mod cluster_to_scrape;
+/// API servers that publish themselves.
+mod replicas;
 /// What hostile servers and wrong configurations come to.
 mod bad_input;
 /// What `check` prints and how it ends.
