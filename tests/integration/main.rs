@@ -33,6 +33,8 @@ mod hostility;
 mod discovery;
 /// What of a real cluster shows in a scrape.
 mod cluster_to_scrape;
+/// What the chart makes of a real cluster.
+mod chart;
 /// API servers that publish themselves.
 mod replicas;
 /// What hostile servers and wrong configurations come to.
