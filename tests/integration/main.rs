@@ -35,6 +35,8 @@ mod discovery;
 mod cluster_to_scrape;
 /// What the chart makes of a real cluster.
 mod chart;
+/// What a real Prometheus makes of a scrape.
+mod prometheus;
 /// API servers that publish themselves.
 mod replicas;
 /// What hostile servers and wrong configurations come to.
