@@ -60,8 +60,13 @@ pub(crate) struct Ended {
 impl Exporter {
     /// Serves by this configuration; `kubeconfig` says which cluster, if any.
     pub(crate) async fn serve(config: &Value, kubeconfig: Option<&Path>) -> Self {
+        Self::serve_text(&config.to_string(), kubeconfig).await
+    }
+
+    /// As [`Self::serve`], with the configuration as text.
+    pub(crate) async fn serve_text(config: &str, kubeconfig: Option<&Path>) -> Self {
         let site = Site::new("exporter");
-        let file = site.write("config.yaml", &config.to_string());
+        let file = site.write("config.yaml", config);
         let mut arguments = vec![format!("--config.file={file}")];
         arguments
             .extend(kubeconfig.map(|kubeconfig| format!("--kubeconfig={}", kubeconfig.display())));

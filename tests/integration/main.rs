@@ -33,5 +33,15 @@ mod hostility;
 mod discovery;
 /// What of a real cluster shows in a scrape.
 mod cluster_to_scrape;
+/// What the chart makes of a real cluster.
+mod chart;
+/// What a real Prometheus makes of a scrape.
+mod prometheus;
+/// API servers that publish themselves.
+mod replicas;
+/// What hostile servers and wrong configurations come to.
+mod bad_input;
+/// What `check` prints and how it ends.
+mod check;
 /// What the source keeps to.
 mod layout;
