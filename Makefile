@@ -153,6 +153,10 @@ integration: ## Run the tests against real servers, a real API server and a real
 gen: ## Write the generated documents again
 	$(RUN) gen .
 
+.PHONY: golden
+golden: ## Write the scrape of the demo anew that the tests expect
+	UPDATE_GOLDEN=1 cargo test --locked --test integration golden::the_demo
+
 .PHONY: gen-check
 gen-check: ## Check that the generated documents are those the code would write
 	@echo "Comparing the generated documents with the code"

@@ -150,19 +150,28 @@ impl Exporter {
         what: &str,
         condition: impl Fn(&Scrape) -> bool,
     ) -> Scrape {
+        let (scrape, body) = self.last_within(patience, &condition).await;
+        if !condition(&scrape) {
+            let left = self.site.write("scrape.txt", &body);
+            let log = self.log();
+            panic!("not so in {patience:?}: {what}; the last scrape is {left}; {log}");
+        }
+        scrape
+    }
+
+    /// Scrapes until `condition` holds or this long has passed, and gives the last scrape and its
+    /// text.
+    pub(crate) async fn last_within(
+        &self,
+        patience: Duration,
+        condition: impl Fn(&Scrape) -> bool,
+    ) -> (Scrape, String) {
         let deadline = Instant::now() + patience;
         loop {
             let body = self.get("/metrics").await.body;
             let scrape = Scrape::read(&body);
-            if condition(&scrape) {
-                return scrape;
-            }
-            if Instant::now() > deadline {
-                let left = self.site.write("scrape.txt", &body);
-                panic!(
-                    "not so in {patience:?}: {what}; the last scrape is {left}; {}",
-                    self.log()
-                );
+            if condition(&scrape) || Instant::now() > deadline {
+                return (scrape, body);
             }
             sleep(LOOK_EVERY).await;
         }

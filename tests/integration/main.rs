@@ -33,6 +33,8 @@ mod hostility;
 mod discovery;
 /// What of a real cluster shows in a scrape.
 mod cluster_to_scrape;
+/// Everything that the demo shows.
+mod golden;
 /// What the chart makes of a real cluster.
 mod chart;
 /// What a real Prometheus makes of a scrape.
