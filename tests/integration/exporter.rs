@@ -18,7 +18,7 @@ use crate::scrape::Scrape;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// For whatever is waited for, on two cores that run other tests too.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The program with these arguments, in a folder of its own, with no cluster in its environment.
 pub(crate) fn program(site: &Site, arguments: &[&str]) -> Command {
@@ -113,7 +113,7 @@ impl Exporter {
 
     /// What it answers at `path`.
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        let answer = http::get(self.address, path, &[]).await;
+        let answer = http::get(self.address, path).await;
         answer.unwrap_or_else(|error| panic!("{path} cannot be read: {error}; {}", self.log()))
     }
 

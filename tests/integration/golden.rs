@@ -14,7 +14,7 @@ use kube_https_exporter::judge::CHECKS;
 use kube_https_exporter::record::own_families;
 
 use crate::exporter::Exporter;
-use crate::scrape::{Sample, Scrape};
+use crate::scrape::{Sample, Scrape, series};
 
 /// Families that the demo does not show, each with the reason.
 const NOT_IN_THE_DEMO: &[(&str, &str)] = &[];
@@ -113,13 +113,12 @@ fn normal(scrape: &Scrape) -> String {
         let family = family(scrape, &sample.name);
         lines.entry(family).or_default().push(line(sample, now));
     }
-    let mut text = String::new();
-    for (family, mut lines) in lines {
+    let blocks = lines.into_iter().map(|(family, mut lines)| {
         lines.sort();
         let kind = &scrape.types[family];
-        text.push_str(&format!("# {family}: {kind}\n{}\n\n", lines.join("\n")));
-    }
-    text
+        format!("# {family}: {kind}\n{}\n\n", lines.join("\n"))
+    });
+    blocks.collect()
 }
 
 /// The family that a sample is of: a histogram's have endings of their own.
@@ -132,16 +131,9 @@ fn family<'a>(scrape: &Scrape, name: &'a str) -> &'a str {
 }
 
 fn line(sample: &Sample, now: f64) -> String {
-    let labels: Vec<String> = sample
-        .labels
-        .iter()
-        .map(|(name, value)| format!("{name}={:?}", label(sample, name, value)))
-        .collect();
-    let labels = match labels.is_empty() {
-        true => String::new(),
-        false => format!("{{{}}}", labels.join(",")),
-    };
-    format!("{}{labels} {}", sample.name, value(sample, now))
+    let labels = sample.labels.iter();
+    let labels = labels.map(|(name, value)| (&**name, label(sample, name, value)));
+    format!("{} {}", series(&sample.name, labels), value(sample, now))
 }
 
 /// Ports differ from run to run, but not what they are for.

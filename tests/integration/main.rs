@@ -5,7 +5,9 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "clippy's exception for tests does not cover their helpers; a failed test panics"
+    clippy::float_cmp,
+    reason = "clippy's exception for tests does not cover their helpers; a failed test panics, and \
+              values that are compared are exact"
 )]
 
 /// Certificates.
