@@ -161,6 +161,10 @@ endef
 gen: $(VENV_STAMP) ## Write all that is generated again: docs, the chart's access rules, dashboards
 	@$(call generate,.)
 
+.PHONY: golden
+golden: ## Write the scrape of the demo anew that the tests expect
+	UPDATE_GOLDEN=1 cargo test --locked --test integration golden::the_demo
+
 .PHONY: gen-check
 gen-check: $(VENV_STAMP) ## Check that what is generated is what would be written
 	@echo "Comparing what is generated with what would be written"
