@@ -24,13 +24,14 @@ help: ## Print the targets
 
 .PHONY: test
 test: ## Install what is needed, then run everything that CI runs
-	@for step in $(STEPS); do
+	@times=
+	for step in $(STEPS); do
 	  printf '\n==> %s\n' "$$step"
 	  start=$$SECONDS
 	  $(MAKE) --no-print-directory "$$step"
-	  echo "==> $$step took $$((SECONDS - start)) s"
+	  times+=$$(printf '\n  %-12s %4d s' "$$step" $$((SECONDS - start)))
 	done
-	printf '\nAll passed, in %s s.\n' "$$SECONDS"
+	printf '\nAll passed, in %s s:%s\n' "$$SECONDS" "$$times"
 
 # ---- What the tests need
 
