@@ -155,6 +155,10 @@ gen: $(VENV_STAMP) ## Write again what is generated: documents, the chart's acce
 	cargo run --quiet --locked -- gen .
 	$(VENV)/bin/python dashboards/generate.py
 
+.PHONY: golden
+golden: ## Write the scrape of the demo anew that the tests expect
+	UPDATE_GOLDEN=1 cargo test --locked --test integration golden::the_demo
+
 .PHONY: dashboards
 dashboards: $(VENV_STAMP) ## Lint the dashboards, and check that they are those that make gen writes (needs `make tools`)
 	@echo "Checking the dashboards"

@@ -26,7 +26,7 @@ fn operators(kind: &str) -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk("monitoring.coreos.com", "v1", kind))
 }
 
-async fn install(cluster: &Cluster) {
+fn install(cluster: &Cluster) {
     let site = Site::new("helm");
     let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("helm/kube-https-exporter");
     let on = json!({"enabled": true});
@@ -67,7 +67,7 @@ async fn the_chart_installs_and_gives_what_the_program_needs() {
     let (monitor, rules) = (operators("ServiceMonitor"), operators("PrometheusRule"));
     cluster.custom_kind(&monitor).await;
     cluster.custom_kind(&rules).await;
-    install(&cluster).await;
+    install(&cluster);
 
     there::<ServiceAccount>(&cluster, MONITORING, NAME).await;
     there::<ClusterRole>(&cluster, "", NAME).await;

@@ -56,7 +56,7 @@ fn prometheus(exporter: SocketAddr) -> Peer {
 
 /// What Prometheus answers at this path of its API; `Null` until it is ready.
 async fn ask(prometheus: &Peer, path: &str) -> Value {
-    let answer = http::get(prometheus.address, &format!("/api/v1/{path}"), &[]).await;
+    let answer = http::get(prometheus.address, &format!("/api/v1/{path}")).await;
     let body = answer.map(|answer| answer.body).unwrap_or_default();
     let mut answer: Value = serde_json::from_str(&body).unwrap_or_default();
     answer["data"].take()
@@ -132,7 +132,7 @@ async fn the_rules_are_evaluated(prometheus: &Peer) {
     let rules = async || {
         let mut groups = ask(prometheus, "rules").await["groups"].take();
         let groups = groups.as_array_mut().into_iter().flatten();
-        let rules = groups.flat_map(|group| group["rules"].as_array_mut().map(std::mem::take));
+        let rules = groups.filter_map(|group| group["rules"].as_array_mut().map(std::mem::take));
         let rules = rules.flatten().map(|rule| {
             let text = |field: &str| rule[field].as_str().unwrap_or_default().to_owned();
             (
