@@ -1,7 +1,9 @@
-//! A cluster small enough for one test: a real kube-apiserver on a real etcd, both on loopback,
+//! A cluster small enough for one test: a real kube-apiserver on a real etcd, on this machine,
 //! without controllers and nodes.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -9,10 +11,11 @@ use std::time::Duration;
 use k8s_openapi::api::authentication::v1::TokenRequest;
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding};
-use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, DynamicObject};
-use kube_https_exporter::discover::Search;
-use kube_https_exporter::discover::rbac::Grant;
+use kube_https_exporter::discover::rbac::{Grant, rules};
+use kube_https_exporter::discover::{SOURCES, Search};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -35,7 +38,8 @@ pub(crate) struct Cluster {
     etcd: Child,
     api_server: Child,
     etcd_port: u16,
-    port: u16,
+    /// Of the API server.
+    address: SocketAddr,
     site: Site,
     /// The administrator.
     client: kube::Client,
@@ -44,6 +48,12 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts one, and waits until it answers.
     pub(crate) async fn start() -> Self {
+        Self::start_at(Ipv4Addr::LOCALHOST).await
+    }
+
+    /// Starts one whose API server is at this address of this machine. It publishes the address
+    /// itself, but for loopback, which it refuses to publish.
+    pub(crate) async fn start_at(address: Ipv4Addr) -> Self {
         let site = Site::new("cluster");
         site.write(
             "tokens.csv",
@@ -55,9 +65,9 @@ impl Cluster {
 
         let (etcd_port, peer_port, port) = (free_port(), free_port(), site.port);
         let etcd = etcd(&site, etcd_port, peer_port);
-        let api_server = api_server(&site, etcd_port, port);
+        let api_server = api_server(&site, etcd_port, (address, port).into());
         // Nothing is verified here, for the certificate is being made; what is under test verifies.
-        let mut config = kube::Config::new(format!("https://127.0.0.1:{port}").parse().unwrap());
+        let mut config = kube::Config::new(format!("https://{address}:{port}").parse().unwrap());
         config.accept_invalid_certs = true;
         config.auth_info.token = Some(ADMIN.to_owned().into());
         let client = kube::Client::try_from(config).unwrap();
@@ -65,7 +75,7 @@ impl Cluster {
             etcd,
             api_server,
             etcd_port,
-            port,
+            address: (address, port).into(),
             site,
             client,
         };
@@ -100,13 +110,18 @@ impl Cluster {
 
     /// Starts it again on the same port, with all its data.
     pub(crate) async fn restart_api_server(&mut self) {
-        self.api_server = api_server(&self.site, self.etcd_port, self.port);
+        self.api_server = api_server(&self.site, self.etcd_port, self.address);
         self.wait().await;
+    }
+
+    /// A kubeconfig for the administrator.
+    pub(crate) fn admin_kubeconfig(&self) -> PathBuf {
+        self.kubeconfig(ADMIN)
     }
 
     /// A kubeconfig for the holder of this token.
     pub(crate) fn kubeconfig(&self, token: &str) -> PathBuf {
-        let url = format!("https://127.0.0.1:{}", self.port);
+        let url = format!("https://{}", self.address);
         // The file holds the self-signed authority after the certificate that it signed.
         let cluster = json!({"server": url, "certificate-authority": "certs/apiserver.crt"});
         let kubeconfig = json!({
@@ -172,6 +187,13 @@ impl Cluster {
         }
     }
 
+    /// Binds every rule that the sources ask for to the service account `account`.
+    pub(crate) async fn grant_all(&self, account: &str) {
+        for (grant, rules) in needed(&[]) {
+            self.grant(account, &grant, &rules).await;
+        }
+    }
+
     /// Makes an object, or changes it to what is given.
     pub(crate) async fn apply<K: kube::Resource<DynamicType = ()>>(
         &self,
@@ -194,6 +216,54 @@ impl Cluster {
         api.patch_status(&name, &applying(), &Patch::Apply(object))
             .await
             .unwrap();
+    }
+
+    /// An object; `None` where there is none.
+    pub(crate) async fn get<K: kube::Resource<DynamicType = ()>>(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Option<DynamicObject> {
+        self.api::<K>(namespace).get_opt(name).await.unwrap()
+    }
+
+    /// An object of a kind that a custom resource definition makes, which must be there.
+    pub(crate) async fn get_custom(
+        &self,
+        kind: &ApiResource,
+        namespace: &str,
+        name: &str,
+    ) -> DynamicObject {
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, kind);
+        api.get(name).await.unwrap()
+    }
+
+    /// Makes a kind that takes any fields, and waits until it is served.
+    pub(crate) async fn custom_kind(&self, kind: &ApiResource) {
+        let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+        let definition = json!({
+            "metadata": {"name": format!("{}.{}", kind.plural, kind.group)},
+            "spec": {
+                "group": kind.group,
+                "scope": "Namespaced",
+                "names": {
+                    "kind": kind.kind, "plural": kind.plural, "singular": kind.kind.to_lowercase(),
+                },
+                "versions": [{
+                    "name": kind.version, "served": true, "storage": true,
+                    "schema": {"openAPIV3Schema": schema},
+                }],
+            },
+        });
+        self.apply::<CustomResourceDefinition>("", definition).await;
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), kind);
+        for _ in 0..LOOKS {
+            if api.list(&ListParams::default()).await.is_ok() {
+                return;
+            }
+            sleep(LOOK_EVERY).await;
+        }
+        panic!("{} is not served", kind.plural);
     }
 
     /// Deletes an object.
@@ -237,6 +307,11 @@ impl Drop for Cluster {
     }
 }
 
+/// Every rule that the sources ask for where they look at these namespaces; none for all.
+pub(crate) fn needed(namespaces: &[String]) -> BTreeMap<Grant, Vec<PolicyRule>> {
+    rules(SOURCES.iter().flat_map(|source| source.access), namespaces)
+}
+
 fn applying() -> PatchParams {
     PatchParams::apply("integration-test").force()
 }
@@ -266,23 +341,28 @@ fn etcd(site: &Site, port: u16, peer_port: u16) -> Child {
     spawn(site, "etcd", command)
 }
 
-fn api_server(site: &Site, etcd_port: u16, port: u16) -> Child {
+fn api_server(site: &Site, etcd_port: u16, address: SocketAddr) -> Child {
     let (public, private) = (site.path("accounts.pem"), site.path("accounts.key"));
     let mut command = command("kube-apiserver");
     command
         .arg(format!("--etcd-servers=http://127.0.0.1:{etcd_port}"))
-        .arg(format!("--secure-port={port}"))
+        .arg(format!("--secure-port={}", address.port()))
+        .arg(format!("--bind-address={}", address.ip()))
         .arg(format!("--cert-dir={}", site.path("certs")))
         .arg(format!("--token-auth-file={}", site.path("tokens.csv")))
         .arg(format!("--service-account-key-file={public}"))
         .arg(format!("--service-account-signing-key-file={private}"))
         .arg("--service-account-issuer=https://kubernetes.default.svc")
         .arg("--service-cluster-ip-range=10.0.0.0/24")
-        .args(["--bind-address=127.0.0.1", "--authorization-mode=RBAC"])
+        .arg("--authorization-mode=RBAC")
         // No controller makes the default service accounts that this admission waits for.
-        .arg("--disable-admission-plugins=ServiceAccount")
-        // It refuses to publish a loopback address; tests write the slice themselves.
-        .arg("--endpoint-reconciler-type=none");
+        .arg("--disable-admission-plugins=ServiceAccount");
+    if address.ip().is_loopback() {
+        // It ends rather than publish such an address; tests write the slice themselves.
+        command.arg("--endpoint-reconciler-type=none");
+    } else {
+        command.arg(format!("--advertise-address={}", address.ip()));
+    }
     spawn(site, "kube-apiserver", command)
 }
 

@@ -9,18 +9,15 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::Ingress;
-use k8s_openapi::api::rbac::v1::PolicyRule;
 use kube::api::{Api, ListParams};
 use kube_https_exporter::config::Config;
-use kube_https_exporter::discover::rbac::{Grant, rules};
-use kube_https_exporter::discover::{
-    Catalog, Change, Context, DropReason, Health, SOURCES, Update, start,
-};
+use kube_https_exporter::discover::rbac::Grant;
+use kube_https_exporter::discover::{Catalog, Change, Context, DropReason, Health, Update, start};
 use kube_https_exporter::model::{Place, RootsRef, Target, UnixTime};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, needed};
 
 /// For a test's account.
 const ACCOUNT: &str = "exporter";
@@ -106,17 +103,6 @@ impl Discovered {
     }
 }
 
-/// Every rule that the sources ask for.
-fn needed(namespaces: &[String]) -> BTreeMap<Grant, Vec<PolicyRule>> {
-    rules(SOURCES.iter().flat_map(|source| source.access), namespaces)
-}
-
-async fn grant_all(cluster: &Cluster) {
-    for (grant, rules) in needed(&[]) {
-        cluster.grant(ACCOUNT, &grant, &rules).await;
-    }
-}
-
 fn ingress(name: &str, hosts: &[&str]) -> Value {
     let paths = json!([{"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "s", "port": {"number": 80}}}}]);
     let rules: Vec<_> = hosts
@@ -140,7 +126,7 @@ async fn publish(cluster: &Cluster, namespace: &str, name: &str, hosts: &[&str])
 #[tokio::test]
 async fn an_ingress_appears_is_published_changes_and_goes() {
     let cluster = Cluster::start().await;
-    grant_all(&cluster).await;
+    cluster.grant_all(ACCOUNT).await;
     let mut found = Discovered::start(&cluster, Config::default()).await;
     found.until("synced", |found| found.synced("ingress")).await;
     assert_eq!(found.hosts(), [""; 0]);
@@ -183,7 +169,7 @@ async fn an_ingress_appears_is_published_changes_and_goes() {
 #[tokio::test]
 async fn more_objects_than_fit_one_page_are_all_there_when_it_is_synced() {
     let cluster = Cluster::start().await;
-    grant_all(&cluster).await;
+    cluster.grant_all(ACCOUNT).await;
     // One page is 500 objects.
     stream::iter(0..501)
         .for_each_concurrent(20, |n| {
@@ -202,7 +188,7 @@ async fn more_objects_than_fit_one_page_are_all_there_when_it_is_synced() {
 #[tokio::test]
 async fn the_api_server_is_found_at_its_address_and_at_every_replica() {
     let cluster = Cluster::start().await;
-    grant_all(&cluster).await;
+    cluster.grant_all(ACCOUNT).await;
     let slice = |name: &str, addresses: &[&str]| {
         json!({
             "metadata": {"name": name, "labels": {"kubernetes.io/service-name": "kubernetes"}},
@@ -269,7 +255,7 @@ async fn the_api_server_is_found_at_its_address_and_at_every_replica() {
 #[tokio::test]
 async fn the_rules_permit_what_the_sources_do_and_nothing_beside_it() {
     let cluster = Cluster::start().await;
-    grant_all(&cluster).await;
+    cluster.grant_all(ACCOUNT).await;
     let client = cluster.search(ACCOUNT).await.find().await.unwrap().client;
     let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), "default");
     let named = ListParams::default().fields("metadata.name=kubernetes");
@@ -318,7 +304,7 @@ async fn a_missing_permission_is_named_and_its_coming_is_noticed() {
         .await;
     assert_eq!(found.targets("api_server").count(), 1);
 
-    grant_all(&cluster).await;
+    cluster.grant_all(ACCOUNT).await;
     found
         .until("synced", |found| {
             found.synced("ingress") && found.synced("api_server")
@@ -368,7 +354,7 @@ async fn namespaced_mode_needs_roles_alone_and_sees_its_namespaces_alone() {
 #[tokio::test]
 async fn an_api_server_that_dies_and_comes_back_is_followed_again() {
     let mut cluster = Cluster::start().await;
-    grant_all(&cluster).await;
+    cluster.grant_all(ACCOUNT).await;
     publish(&cluster, "default", "stays", &["stays.test"]).await;
     publish(&cluster, "default", "goes", &["goes.test"]).await;
     let mut found = Discovered::start(&cluster, Config::default()).await;

@@ -5,7 +5,9 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "clippy's exception for tests does not cover their helpers; a failed test panics"
+    clippy::float_cmp,
+    reason = "clippy's exception for tests does not cover their helpers; a failed test panics, and \
+              values that are compared are exact"
 )]
 
 /// Certificates.
@@ -18,6 +20,12 @@ mod peers;
 mod hostile;
 /// A real API server on a real etcd.
 mod cluster;
+/// HTTP requests.
+mod http;
+/// What is scraped, and questions to it.
+mod scrape;
+/// The program itself.
+mod exporter;
 
 /// Which versions real servers accept, and the certificates they show.
 mod versions;
@@ -25,5 +33,19 @@ mod versions;
 mod hostility;
 /// What is discovered in a real cluster, under the access rules of the sources' table.
 mod discovery;
+/// What of a real cluster shows in a scrape.
+mod cluster_to_scrape;
+/// Everything that the demo shows.
+mod golden;
+/// What the chart makes of a real cluster.
+mod chart;
+/// What a real Prometheus makes of a scrape.
+mod prometheus;
+/// API servers that publish themselves.
+mod replicas;
+/// What hostile servers and wrong configurations come to.
+mod bad_input;
+/// What `check` prints and how it ends.
+mod check;
 /// What the source keeps to.
 mod layout;

@@ -1,10 +1,11 @@
 //! Real TLS servers on loopback. `tests/tools/peers.py` says the same command lines and checks
 //! them with another client.
 
+use std::fs;
 use std::process::Command;
 
 use crate::ca::Leaf;
-use crate::process::{Peer, Site, command, run, script, tool};
+use crate::process::{Peer, Site, command, free_plaintext_port, run, script, tool};
 
 /// All suites, and signatures with SHA-1: without it OpenSSL 3 refuses TLS 1.0 and 1.1.
 const ALL_CIPHERS: &str = "ALL:@SECLEVEL=0";
@@ -41,6 +42,72 @@ pub(crate) fn nginx_server(leaf: &Leaf, directives: &str) -> Peer {
         );
         with(command("nginx"), &["-c", &config])
     })
+}
+
+/// nginx as an ingress controller has it: the certificate is chosen by server name, and beside the
+/// TLS port there is one for plaintext, which leads to it.
+pub(crate) struct Front {
+    peer: Peer,
+    pub(crate) plaintext_port: u16,
+}
+
+/// What every [`Front`] agrees on with a client that knows TLS 1.3 and HTTP/2.
+pub(crate) const FRONT_CIPHER: &str = "TLS_AES_128_GCM_SHA256";
+
+/// The host that every [`Front`] serves in clear.
+pub(crate) const OPEN_HOST: &str = "open.test";
+
+impl Front {
+    /// With these `ssl_protocols`.
+    pub(crate) fn start(protocols: &str) -> Self {
+        let plaintext_port = free_plaintext_port();
+        let peer = Peer::start("front", |site| {
+            // A path with a variable is read at every handshake.
+            let certificate = site.path("$ssl_server_name.pem");
+            let (dir, port) = (site.dir.display(), site.port);
+            let config = format!(
+                "daemon off; master_process off; pid {dir}/pid; error_log stderr info;
+                 events {{}}
+                 http {{
+                   access_log off; client_body_temp_path {dir}; proxy_temp_path {dir};
+                   fastcgi_temp_path {dir}; uwsgi_temp_path {dir}; scgi_temp_path {dir};
+                   server {{
+                     listen 127.0.0.1:{port} ssl http2;
+                     ssl_certificate {certificate}; ssl_certificate_key {certificate};
+                     ssl_protocols {protocols}; ssl_ciphers {ALL_CIPHERS}; ssl_ecdh_curve X25519;
+                     ssl_conf_command Ciphersuites {FRONT_CIPHER};
+                     location / {{ return 200 \"ok\\n\"; }}
+                   }}
+                   server {{
+                     listen 127.0.0.1:{plaintext_port};
+                     location / {{ return 308 https://$host:{port}$request_uri; }}
+                   }}
+                   server {{
+                     listen 127.0.0.1:{plaintext_port}; server_name {OPEN_HOST};
+                     location / {{ return 200 \"in clear\\n\"; }}
+                   }}
+                 }}"
+            );
+            let config = site.write("nginx.conf", &config);
+            with(command("nginx"), &["-c", &config])
+        });
+        Self {
+            peer,
+            plaintext_port,
+        }
+    }
+
+    /// Shows this certificate for `host` from now on.
+    pub(crate) fn show(&self, host: &str, leaf: &Leaf) {
+        let both = format!("{}{}", leaf.cert_pem, leaf.key_pem);
+        let written = self.peer.site.write("new", &both);
+        // At once: a handshake finds the old file or the new one, never half of it.
+        fs::rename(written, self.peer.site.path(&format!("{host}.pem"))).unwrap();
+    }
+
+    pub(crate) fn tls_port(&self) -> u16 {
+        self.peer.address.port()
+    }
 }
 
 /// haproxy from this version on, such as `TLSv1.0`.

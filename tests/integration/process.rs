@@ -147,19 +147,29 @@ impl Drop for Site {
 }
 
 /// A port that nothing listens on, of those that the system gives to nobody by itself (Linux
-/// starts at 32768), so that no outgoing connection takes it.
+/// starts at 32768), so that no outgoing connection takes it. It is none that reads as one for
+/// plaintext in an Ingress' status: those end in 80.
 pub(crate) fn free_port() -> u16 {
+    free(|port| port % 100 != 80)
+}
+
+/// As [`free_port`], and it reads as one for plaintext.
+pub(crate) fn free_plaintext_port() -> u16 {
+    free(|port| port % 100 == 80)
+}
+
+fn free(fits: impl Fn(u16) -> bool) -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Two test processes at once begin at different ends.
     let start = u16::try_from(id() % 10_000).unwrap();
     for _ in 0..10_000 {
         let step = NEXT.fetch_add(1, Ordering::Relaxed);
         let port = 20_000 + start.wrapping_add(step) % 10_000;
-        if TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok() {
+        if fits(port) && TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok() {
             return port;
         }
     }
-    panic!("no port between 20000 and 30000 is free");
+    panic!("no such port between 20000 and 30000 is free");
 }
 
 /// A command for a program that `make tools` installed.
