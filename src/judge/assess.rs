@@ -202,7 +202,9 @@ impl<'a> Assessment<'a> {
             _ if !(in_time && self.named && proven) => Some(false),
             Trust::Anchored(_) => Some(true),
             Trust::Unknown => None,
-            Trust::SelfSigned | Trust::Incomplete(_) | Trust::Untrusted(_) => Some(false),
+            Trust::SelfSigned | Trust::Incomplete(_) | Trust::Untrusted(_) | Trust::Refused => {
+                Some(false)
+            }
         }
     }
 }

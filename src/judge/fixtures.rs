@@ -234,6 +234,19 @@ impl Scene {
         self
     }
 
+    /// The last address' certificate at this place of its chain reads as altered.
+    pub(super) fn reading(
+        mut self,
+        place: usize,
+        alter: impl FnOnce(&mut CertificateFacts),
+    ) -> Self {
+        let address = self.tls.addresses.last_mut().unwrap();
+        let handshake = &mut address.handshake.as_mut().unwrap().value;
+        let chain = Arc::make_mut(&mut handshake.chain);
+        alter(chain.certificates[place].facts.as_mut().unwrap());
+        self
+    }
+
     /// Another address, which has never shown a certificate.
     pub(super) fn failing(mut self, reason: Reason) -> Self {
         self.tls.last_attempt = Some(day(0));

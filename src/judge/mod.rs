@@ -22,6 +22,7 @@ mod reach;
 mod expiry;
 mod identity;
 mod validity;
+mod strength;
 mod version;
 mod negotiated;
 mod plaintext;
@@ -105,6 +106,7 @@ pub const CHECKS: &[Check] = &[
     expiry::CHECK,
     identity::CHECK,
     validity::CHECK,
+    strength::CHECK,
     version::CHECK,
     negotiated::CHECK,
     plaintext::CHECK,

@@ -119,6 +119,15 @@ pub(super) fn verifies_itself(certificate: &Certificate) -> bool {
         .any(|algorithm| key.verify_signature(*algorithm, message, signature).is_ok())
 }
 
+/// Whether the failure is that a signature is of a kind that is not supported.
+pub(super) const fn is_about_a_signature_s_kind(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::UnsupportedSignatureAlgorithmContext(_)
+            | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_)
+    )
+}
+
 /// What a failure means, for people.
 pub(super) fn reason(error: &Error) -> String {
     let text = match error {
@@ -136,10 +145,10 @@ pub(super) fn reason(error: &Error) -> String {
         }
         Error::EndEntityUsedAsCa => "a certificate on its path is not an authority's",
         Error::InvalidSignatureForPublicKey => {
-            "a signature on its path is wrong: the issuer has the right name but another key"
+            "a signature on its path is wrong: the issuer has the right name but another key, or an \
+             RSA key of fewer than 2048 bits"
         }
-        Error::UnsupportedSignatureAlgorithmContext(_)
-        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
+        error if is_about_a_signature_s_kind(error) => {
             "a signature on its path is of a kind that clients no longer accept"
         }
         Error::CertExpired { .. } | Error::CertNotValidYet { .. } => {

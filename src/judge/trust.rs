@@ -12,6 +12,7 @@ use super::memo::Memo;
 use super::path::{self, Path};
 use super::pool::{Pool, readable, relevant};
 use super::roots::{About, AnchorKind, Roots, Store};
+use super::strength;
 use crate::model::{Certificate, CertificateFacts, Chain, Fingerprint, RootsRef, UnixTime};
 
 /// Half of the chains remembered: in all enough for the default cap of 100,000 targets, were each
@@ -29,6 +30,8 @@ pub(super) enum Trust {
     Incomplete(Box<str>),
     /// It leads nowhere that is trusted, for this reason.
     Untrusted(Box<str>),
+    /// Clients refuse it whatever it leads to, for what a check of its own finds.
+    Refused,
     /// It is not known which anchors are expected.
     Unknown,
 }
@@ -131,7 +134,7 @@ impl Verifier {
                 let (trust, pool_then) = self.without_issuer(chain, leaf, facts, store);
                 without_path(trust, pool_then)
             }
-            Err(error) => without_path(Trust::Untrusted(path::reason(&error).into()), None),
+            Err(error) => without_path(refused(&error, facts, &sent), None),
         }
     }
 
@@ -176,6 +179,16 @@ impl Verifier {
         let chosen = relevant(leaf, &all).into_iter().cloned().collect();
         (chosen, pool.count())
     }
+}
+
+/// Why no path holds. What [`strength`] finds of these very certificates is left to it.
+fn refused(error: &webpki::Error, leaf: &CertificateFacts, sent: &[&Certificate]) -> Trust {
+    let others = readable(sent.iter().copied()).map(|(_, facts)| facts);
+    let mut all = std::iter::once(leaf).chain(others);
+    if path::is_about_a_signature_s_kind(error) && all.any(strength::is_signed_weakly) {
+        return Trust::Refused;
+    }
+    Trust::Untrusted(path::reason(error).into())
 }
 
 fn sent(chain: &Chain) -> Vec<&Certificate> {
@@ -435,6 +448,17 @@ mod tests {
         assert!(refused(inverted).contains("ends before it begins"));
         let before_its_issuer = params("leaf", day(-800), day(-700));
         assert!(refused(before_its_issuer).contains("never valid at the same time"));
+    }
+
+    #[test]
+    fn an_outdated_signature_is_refused_and_told_by_the_check_of_signatures() {
+        let pem = include_bytes!("../../tests/certificates/sha1.pem");
+        let ders: Vec<_> = CertificateDer::pem_slice_iter(pem)
+            .map(|der| der.unwrap().to_vec())
+            .collect();
+        let verifier = Verifier::new(Roots::empty().with_public(&ders[1..]));
+        let known = verifier.known(&read_chain(&ders[..1]).unwrap(), &RootsRef::Public);
+        assert_eq!(known.trust, Trust::Refused);
     }
 
     #[test]

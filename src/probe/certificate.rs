@@ -283,6 +283,7 @@ fn signature_algorithm(algorithm: &AlgorithmIdentifier<'_>) -> String {
 fn pss(algorithm: &AlgorithmIdentifier<'_>) -> Option<&'static str> {
     let parameters = RsaSsaPssParams::try_from(algorithm.parameters.as_ref()?).ok()?;
     match parameters.hash_algorithm_oid().to_id_string().as_str() {
+        "1.3.14.3.2.26" => Some("SHA1-RSAPSS"),
         "2.16.840.1.101.3.4.2.1" => Some("SHA256-RSAPSS"),
         "2.16.840.1.101.3.4.2.2" => Some("SHA384-RSAPSS"),
         "2.16.840.1.101.3.4.2.3" => Some("SHA512-RSAPSS"),
