@@ -39,6 +39,8 @@ pub(super) fn facts() -> CertificateFacts {
         signature_algorithm: String::new(),
         self_issued: false,
         is_ca: false,
+        key_usage: None,
+        for_servers: true,
         dns_names: Vec::new(),
         ip_names: Vec::new(),
         names_issuer_url: false,

@@ -23,6 +23,7 @@ mod expiry;
 mod identity;
 mod validity;
 mod strength;
+mod usage;
 mod version;
 mod negotiated;
 mod plaintext;
@@ -107,6 +108,7 @@ pub const CHECKS: &[Check] = &[
     identity::CHECK,
     validity::CHECK,
     strength::CHECK,
+    usage::CHECK,
     version::CHECK,
     negotiated::CHECK,
     plaintext::CHECK,

@@ -1,6 +1,6 @@
 //! Whether a chain leads to the trust anchors that are expected of it.
 //!
-//! Trust is judged apart from names and dates, so that a certificate that is expired *and* from an
+//! Trust is judged apart from names, dates and usage, so that a certificate that is expired *and* from an
 //! unknown authority is both. The answer therefore holds for all time: it is the same for every
 //! host behind one wildcard and at every instant, and is worked out once. The dates on the path are
 //! handed out for the checks to compare with the clock.
@@ -45,6 +45,8 @@ pub(super) struct Known {
     pub(super) issuers: Box<[Issuer]>,
     /// The anchor at the end of the verified path, where its dates are known.
     pub(super) anchor: Option<Issuer>,
+    /// The intermediate on the verified path that is not for servers, where there is one.
+    pub(super) not_for_servers: Option<Box<str>>,
     /// The values of the labels that say whose certificate it is, as [`identity`] orders them.
     pub(super) identity: Arc<[Box<str>]>,
 }
@@ -109,6 +111,7 @@ impl Verifier {
                 trust,
                 issuers: sent_issuers(chain),
                 anchor: None,
+                not_for_servers: None,
                 identity: identity::labels(chain),
             }),
             pool_then,
@@ -181,14 +184,22 @@ impl Verifier {
     }
 }
 
-/// Why no path holds. What [`strength`] finds of these very certificates is left to it.
+/// Why no path holds. What the checks of signatures and of usage find of these very certificates
+/// is left to them.
 fn refused(error: &webpki::Error, leaf: &CertificateFacts, sent: &[&Certificate]) -> Trust {
     let others = readable(sent.iter().copied()).map(|(_, facts)| facts);
     let mut all = std::iter::once(leaf).chain(others);
-    if path::is_about_a_signature_s_kind(error) && all.any(strength::is_signed_weakly) {
-        return Trust::Refused;
+    let found_elsewhere = match error {
+        webpki::Error::CaUsedAsEndEntity => leaf.is_ca,
+        webpki::Error::EmptyEkuExtension => !leaf.for_servers,
+        error if path::is_about_a_signature_s_kind(error) => all.any(strength::is_signed_weakly),
+        _ => false,
+    };
+    if found_elsewhere {
+        Trust::Refused
+    } else {
+        Trust::Untrusted(path::reason(error).into())
     }
-    Trust::Untrusted(path::reason(error).into())
 }
 
 fn sent(chain: &Chain) -> Vec<&Certificate> {
@@ -219,6 +230,9 @@ fn anchored(path: &Path<'_>, identity: Arc<[Box<str>]>) -> Known {
             .map(|(_, facts)| issuer(facts))
             .collect(),
         anchor: anchor(path.anchor),
+        not_for_servers: readable(path.intermediates.iter().copied())
+            .find(|(_, facts)| !facts.for_servers)
+            .map(|(_, facts)| facts.subject_common_name.as_str().into()),
         identity,
     }
 }
@@ -440,14 +454,29 @@ mod tests {
             );
             untrusted(&trust).to_owned()
         };
-        let mut for_clients = params("leaf", day(-1), day(1));
-        for_clients.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        assert!(refused(for_clients).contains("not meant for servers"));
-        assert!(refused(ca_params("leaf")).contains("an authority's certificate"));
         let inverted = params("leaf", day(1), day(-1));
         assert!(refused(inverted).contains("ends before it begins"));
         let before_its_issuer = params("leaf", day(-800), day(-700));
         assert!(refused(before_its_issuer).contains("never valid at the same time"));
+    }
+
+    #[test]
+    fn trust_is_judged_apart_from_usage() {
+        let pki = pki();
+        let trust_of = |leaf| {
+            trust(
+                &pki.root,
+                &[&issued(leaf, &pki.intermediate), &pki.intermediate],
+            )
+        };
+        let mut for_clients = params("leaf", day(-1), day(1));
+        for_clients.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        assert_eq!(trust_of(for_clients), PUBLIC);
+        let mut for_nothing = params("leaf", day(-1), day(1));
+        let none = CustomExtension::from_oid_content(&[2, 5, 29, 37], b"\x30\x00".to_vec());
+        for_nothing.custom_extensions.push(none);
+        assert_eq!(trust_of(for_nothing), Trust::Refused);
+        assert_eq!(trust_of(ca_params("leaf")), Trust::Refused);
     }
 
     #[test]

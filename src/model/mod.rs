@@ -14,7 +14,7 @@ mod observation;
 mod verdict;
 mod text;
 
-pub use chain::{Certificate, CertificateFacts, Chain, Fingerprint};
+pub use chain::{Certificate, CertificateFacts, Chain, Fingerprint, KeyUsage};
 pub use door::{Address, Door, PlainDoor, TlsDoor};
 pub use observation::{
     AddressSeen, At, ClientAuth, DeepReport, Failure, Handshake, PlainAddressSeen, PlainAnswer,
