@@ -24,6 +24,7 @@ mod identity;
 mod validity;
 mod strength;
 mod usage;
+mod lifetime;
 mod version;
 mod negotiated;
 mod plaintext;
@@ -109,6 +110,7 @@ pub const CHECKS: &[Check] = &[
     validity::CHECK,
     strength::CHECK,
     usage::CHECK,
+    lifetime::CHECK,
     version::CHECK,
     negotiated::CHECK,
     plaintext::CHECK,

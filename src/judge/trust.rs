@@ -45,6 +45,8 @@ pub(super) struct Known {
     pub(super) issuers: Box<[Issuer]>,
     /// The anchor at the end of the verified path, where its dates are known.
     pub(super) anchor: Option<Issuer>,
+    /// The anchor is one that browsers trust, too.
+    pub(super) in_browsers: bool,
     /// The intermediate on the verified path that is not for servers, where there is one.
     pub(super) not_for_servers: Option<Box<str>>,
     /// The values of the labels that say whose certificate it is, as [`identity`] orders them.
@@ -111,6 +113,7 @@ impl Verifier {
                 trust,
                 issuers: sent_issuers(chain),
                 anchor: None,
+                in_browsers: false,
                 not_for_servers: None,
                 identity: identity::labels(chain),
             }),
@@ -230,6 +233,7 @@ fn anchored(path: &Path<'_>, identity: Arc<[Box<str>]>) -> Known {
             .map(|(_, facts)| issuer(facts))
             .collect(),
         anchor: anchor(path.anchor),
+        in_browsers: path.anchor.in_browsers,
         not_for_servers: readable(path.intermediates.iter().copied())
             .find(|(_, facts)| !facts.for_servers)
             .map(|(_, facts)| facts.subject_common_name.as_str().into()),
