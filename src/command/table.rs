@@ -17,7 +17,7 @@ struct Line {
     door: String,
     not_after: Option<UnixTime>,
     version: Option<TlsVersion>,
-    found: Vec<&'static str>,
+    found: Vec<String>,
 }
 
 /// The table of these rows, as seen at `now`, and a line that sums it up.
@@ -57,11 +57,7 @@ impl Line {
             door: door(row, all),
             not_after: row.summary.not_after,
             version: row.summary.version,
-            found: row
-                .findings
-                .iter()
-                .map(|finding| finding.spec.name)
-                .collect(),
+            found: found(row),
         }
     }
 
@@ -83,17 +79,28 @@ impl Line {
             let label = version.label();
             label.rsplit_once(' ').map_or(label, |(_, number)| number)
         });
-        let (first, more) = self.found.split_first().unwrap_or((&"", &[]));
+        let mut found = self.found.iter().map(String::as_str);
+        let first = found.next().unwrap_or_default();
         let mut lines = vec![columns(
             width,
             [self.status(), &self.door, &expires, version, first],
         )];
-        lines.extend(
-            more.iter()
-                .map(|found| columns(width, ["", "", "", "", found])),
-        );
+        lines.extend(found.map(|found| columns(width, ["", "", "", "", found])));
         lines
     }
+}
+
+/// The names of what is wrong, and then of what is accepted.
+fn found(row: &RowRecord) -> Vec<String> {
+    let findings = row
+        .findings
+        .iter()
+        .map(|finding| finding.spec.name.to_owned());
+    let waived = row.waived.iter().map(|waived| {
+        let (name, until) = (waived.finding.spec.name, &waived.waiver.until);
+        format!("{name} (accepted until {until})")
+    });
+    findings.chain(waived).collect()
 }
 
 /// The host, with the port where it is not 443, and the address where that alone tells the row

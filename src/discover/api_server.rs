@@ -80,6 +80,7 @@ fn declared(cluster: &Cluster) -> Declared {
         name: Some(dns_name(name).unwrap_or_else(|| Address::parse(name).to_string().into())),
         roots,
         plaintext: PlaintextRule::Forbidden,
+        accept: Arc::default(),
     };
     Declared {
         targets: vec![target(
@@ -121,6 +122,7 @@ fn replicas(slice: &EndpointSlice) -> (Vec<Target>, Vec<Dropped>) {
                 name: Some(Arc::clone(name)),
                 roots: RootsRef::Cluster,
                 plaintext: PlaintextRule::Forbidden,
+                accept: Arc::default(),
             };
             target(
                 owner,

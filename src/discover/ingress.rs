@@ -126,6 +126,7 @@ fn target(owner: &Owner, host: &Host, name: Option<&Arc<str>>, front: &Front, tl
             name: name.cloned(),
             roots: RootsRef::Public,
             plaintext: PlaintextRule::Redirect,
+            accept: Arc::default(),
         },
         owners: vec![owner.clone()],
     }

@@ -200,6 +200,7 @@ impl Scene {
                 name: Some("a.example".into()),
                 roots: RootsRef::Public,
                 plaintext: PlaintextRule::Redirect,
+                accept: Arc::default(),
             },
             owners: Vec::new(),
         };

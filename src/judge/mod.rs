@@ -17,6 +17,7 @@ mod name;
 mod defaults;
 mod words;
 mod assess;
+mod waive;
 
 mod reach;
 mod expiry;
@@ -117,7 +118,7 @@ pub const CHECKS: &[Check] = &[
     declared::CHECK,
 ];
 
-/// Everything that the checks have to say about a case.
+/// Everything that the checks have to say about a case, but for what is accepted of it.
 #[must_use]
 pub fn judge(case: &Case<'_>) -> Verdict {
     let assessed = Assessed::new(case);
@@ -125,6 +126,7 @@ pub fn judge(case: &Case<'_>) -> Verdict {
     for check in CHECKS {
         (check.judge)(&assessed, &mut verdict);
     }
+    waive::apply(case, &mut verdict);
     verdict.summary = assessed.summary();
     verdict
 }

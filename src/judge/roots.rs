@@ -367,6 +367,7 @@ mod tests {
             ca_file: Some(path.clone().into()),
             plaintext: None,
             probe: None,
+            accept: Arc::default(),
         }];
         let roots = Roots::load(&config, &[&one.der]).unwrap();
         fs::remove_file(&path).unwrap();

@@ -25,5 +25,6 @@ pub use target::{BY_HAND, Expectation, Owner, Place, PlaintextRule, RootsRef, Ro
 pub use text::{LABEL_LIMIT, clean, is_unsafe};
 pub use time::UnixTime;
 pub use verdict::{
-    Extra, Family, Finding, FindingSpec, Kind, Sample, Scope, Severity, Summary, Verdict,
+    Extra, Family, Finding, FindingSpec, Kind, Sample, Scope, Severity, Summary, Verdict, Waived,
+    Waiver,
 };

@@ -80,6 +80,7 @@ pub(super) fn target(row: Row) -> Target {
             name: Some(Arc::clone(&row.host)),
             roots: RootsRef::Public,
             plaintext: PlaintextRule::Redirect,
+            accept: Arc::default(),
         },
         owners: vec![Owner {
             created: None,
