@@ -41,6 +41,7 @@ pub(super) fn facts() -> CertificateFacts {
         is_ca: false,
         key_usage: None,
         for_servers: true,
+        must_staple: false,
         dns_names: Vec::new(),
         ip_names: Vec::new(),
         names_issuer_url: false,
@@ -222,6 +223,7 @@ impl Scene {
             alpn: Some("h2".into()),
             client_auth: ClientAuth::NotRequested,
             key_proven: Some(true),
+            stapled: Some(false),
         };
         self.tls.last_attempt = Some(day(0));
         self.tls.took = Some(Duration::from_millis(250));

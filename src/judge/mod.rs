@@ -26,6 +26,7 @@ mod validity;
 mod strength;
 mod usage;
 mod lifetime;
+mod staple;
 mod version;
 mod negotiated;
 mod plaintext;
@@ -112,6 +113,7 @@ pub const CHECKS: &[Check] = &[
     strength::CHECK,
     usage::CHECK,
     lifetime::CHECK,
+    staple::CHECK,
     version::CHECK,
     negotiated::CHECK,
     plaintext::CHECK,

@@ -87,6 +87,8 @@ pub struct CertificateFacts {
     /// Servers are among what it is for (extended key usage, RFC 5280 section 4.2.1.12), or it
     /// does not say what it is for.
     pub for_servers: bool,
+    /// It demands a stapled OCSP response (TLS feature `status_request`, RFC 7633).
+    pub must_staple: bool,
     /// DNS names of the subject alternative name, lower case.
     pub dns_names: Vec<Box<str>>,
     /// IP addresses of the subject alternative name.

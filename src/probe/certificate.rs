@@ -61,6 +61,7 @@ fn facts(der: &[u8]) -> Result<CertificateFacts, Box<str>> {
         is_ca: is_ca(&certificate),
         key_usage: key_usage(&certificate),
         for_servers: for_servers(&certificate),
+        must_staple: must_staple(&certificate),
         dns_names,
         ip_names,
         names_issuer_url: names_issuer_url(&certificate),
@@ -155,6 +156,19 @@ fn for_servers(certificate: &X509Certificate<'_>) -> bool {
         _ => None,
     });
     named.unwrap_or(true)
+}
+
+/// The TLS feature extension (RFC 7633 section 4): numbers of TLS extensions that the server must
+/// answer.
+fn must_staple(certificate: &X509Certificate<'_>) -> bool {
+    const TLS_FEATURE: &str = "1.3.6.1.5.5.7.1.24";
+    /// `status_request`, RFC 6066 section 8.
+    const STATUS_REQUEST: u32 = 5;
+    let mut extensions = certificate.extensions().iter();
+    extensions
+        .find(|extension| extension.oid.to_id_string() == TLS_FEATURE)
+        .and_then(|extension| Vec::<u32>::from_der(extension.value).ok())
+        .is_some_and(|(_, features)| features.contains(&STATUS_REQUEST))
 }
 
 fn names_issuer_url(certificate: &X509Certificate<'_>) -> bool {
@@ -385,6 +399,7 @@ mod tests {
             is_ca: true,
             key_usage: None,
             for_servers: true,
+            must_staple: false,
             dns_names: vec!["a.example".into(), "*.b.example".into()],
             ip_names: vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()],
             names_issuer_url: false,
@@ -564,6 +579,24 @@ mod tests {
         let any = usages(vec![Any], vec![KeyEncipherment]);
         assert_eq!(any, (true, Some((false, true))));
         assert_eq!(usages(vec![ClientAuth], vec![]), (false, None));
+    }
+
+    #[test]
+    fn must_staple_is_seen_among_the_features() {
+        let demands = |value: &[u8]| {
+            let value = value.to_vec();
+            let feature = [1, 3, 6, 1, 5, 5, 7, 1, 24];
+            let der = minted(|params| {
+                let feature = CustomExtension::from_oid_content(&feature, value);
+                params.custom_extensions.push(feature);
+            });
+            facts_of(&der).must_staple
+        };
+        assert!(demands(b"\x30\x03\x02\x01\x05"));
+        assert!(demands(b"\x30\x06\x02\x01\x11\x02\x01\x05"));
+        assert!(!demands(b"\x30\x03\x02\x01\x11"));
+        assert!(!demands(b"\x02\x01\x05"));
+        assert!(!demands(b""));
     }
 
     #[test]

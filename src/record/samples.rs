@@ -110,6 +110,7 @@ pub(super) fn handshake(number: u8) -> Handshake {
         alpn: None,
         client_auth: ClientAuth::NotRequested,
         key_proven: Some(true),
+        stapled: Some(false),
     }
 }
 
