@@ -277,6 +277,7 @@ mod tests {
         let expected = [
             ("certificate_expiring", Severity::Critical),
             ("certificate_untrusted", Severity::Critical),
+            ("certificates_differ", Severity::Warning),
         ];
         assert_eq!(findings(&verdict), expected);
         assert_eq!(

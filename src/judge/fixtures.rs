@@ -11,7 +11,8 @@ use crate::config::{Caps, Config, Discovery, Expiry, PerAddress, Threshold};
 use crate::model::{
     Address, AddressSeen, At, CertificateFacts, ClientAuth, Expectation, Failure, Handshake,
     PlainAddressSeen, PlainAnswer, PlainDoor, PlainSeen, PlaintextRule, Reason, RootsRef, Row,
-    Severity, Target, TlsDoor, TlsSeen, TlsVersion, UnixTime, Verdict,
+    Severity, Target, TlsDoor, TlsSeen, TlsVersion, UnixTime, Verdict, VersionAnswer,
+    VersionSupport,
 };
 use crate::probe::chain::read_chain;
 
@@ -315,6 +316,20 @@ pub(super) fn failure(reason: Reason) -> Failure {
         reason,
         detail: "said so".into(),
     }
+}
+
+/// One letter a version, oldest first: accepted, refused, unknown.
+pub(super) fn support(letters: &str) -> At<VersionSupport> {
+    let answers: Vec<_> = letters
+        .chars()
+        .map(|letter| match letter {
+            'a' => VersionAnswer::Accepted,
+            'r' => VersionAnswer::Refused,
+            _ => VersionAnswer::Unknown,
+        })
+        .collect();
+    let value = VersionSupport(answers.try_into().unwrap());
+    At { at: day(0), value }
 }
 
 /// The value of the family's only sample; `None` where it has none.

@@ -29,6 +29,7 @@ mod lifetime;
 mod staple;
 mod version;
 mod negotiated;
+mod addresses;
 mod plaintext;
 mod declared;
 
@@ -116,6 +117,7 @@ pub const CHECKS: &[Check] = &[
     staple::CHECK,
     version::CHECK,
     negotiated::CHECK,
+    addresses::CHECK,
     plaintext::CHECK,
     declared::CHECK,
 ];
