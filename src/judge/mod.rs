@@ -36,6 +36,8 @@ mod declared;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
+mod healthy;
+#[cfg(test)]
 mod tests;
 
 use std::collections::HashSet;
