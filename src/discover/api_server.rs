@@ -83,6 +83,7 @@ fn given(cluster: &Cluster) -> Declared {
         name: Some(dns_name(name).unwrap_or_else(|| Address::parse(name).to_string().into())),
         roots,
         plaintext: PlaintextRule::Forbidden,
+        accept: Arc::default(),
     };
     Declared {
         targets: vec![target(
@@ -123,6 +124,7 @@ fn replicas(owner: &Owner, slice: &EndpointSlice) -> Targets {
                 name: Some(Arc::clone(name)),
                 roots: RootsRef::Cluster,
                 plaintext: PlaintextRule::Forbidden,
+                accept: Arc::default(),
             };
             target(
                 owner,

@@ -113,6 +113,7 @@ fn target(written: &StaticTarget) -> Target {
                 .clone()
                 .map_or(RootsRef::Public, RootsRef::File),
             plaintext: PlaintextRule::Redirect,
+            accept: Arc::default(),
         },
         owners: vec![owner(&written.name)],
     }

@@ -244,6 +244,7 @@ fn target(owner: &Owner, exposed: &Exposed, name: Option<&Arc<str>>, front: &Fro
             name: name.cloned(),
             roots: RootsRef::Public,
             plaintext: exposed.plaintext,
+            accept: Arc::default(),
         },
         owners: vec![owner.clone()],
     }

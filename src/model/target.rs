@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::door::{PlainDoor, TlsDoor};
 use super::time::UnixTime;
+use super::verdict::Waiver;
 
 /// The labels that every metric about a row carries: its [`Place`], and the name that its owners
 /// give it.
@@ -89,6 +90,8 @@ pub struct Expectation {
     pub roots: RootsRef,
     /// What plaintext may do here.
     pub plaintext: PlaintextRule,
+    /// What is accepted here although it is wrong.
+    pub accept: Arc<[Waiver]>,
 }
 
 /// Which trust anchors a target's chain must lead to.

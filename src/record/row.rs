@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::model::{Extra, Finding, Sample, Severity, Summary, Target, Verdict};
+use crate::model::{Extra, Finding, Sample, Severity, Summary, Target, Verdict, Waived};
 
 use super::block::{Block, RowLabels};
 use super::catalogue::Catalogue;
-use super::summary::{FINDING, OWNER};
+use super::summary::{FINDING, OWNER, WAIVED};
 
 /// The last verdict of one row; cheap to clone.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct RowRecord {
     pub target: Arc<Target>,
     /// What is wrong with it.
     pub findings: Arc<[Finding]>,
+    /// What is wrong with it and accepted.
+    pub waived: Arc<[Waived]>,
     /// All of it in one word.
     pub posture: Posture,
     /// And in a few.
@@ -30,13 +32,16 @@ impl RowRecord {
         verdict: Verdict,
         probed: bool,
     ) -> Self {
+        let posture = Posture::of(&verdict, probed);
         let mut samples = verdict.samples;
         samples.extend(verdict.findings.iter().map(finding_sample));
+        samples.extend(verdict.waived.iter().map(waived_sample));
         samples.extend(owner_samples(&target));
         Self {
-            posture: Posture::of(&verdict.findings, probed),
+            posture,
             summary: verdict.summary,
             findings: verdict.findings.into(),
+            waived: verdict.waived.into(),
             block: Arc::new(Block::new(catalogue, RowLabels::of(&target.row), &samples)),
             target,
         }
@@ -47,6 +52,15 @@ fn finding_sample(finding: &Finding) -> Sample {
     let texts = [finding.spec.name, finding.severity.label()];
     Sample {
         family: &FINDING,
+        extra: Extra::Texts(texts.map(Box::from).into()),
+        value: 1.0,
+    }
+}
+
+fn waived_sample(Waived { finding, waiver }: &Waived) -> Sample {
+    let texts = [finding.spec.name, &waiver.until, &waiver.reason];
+    Sample {
+        family: &WAIVED,
         extra: Extra::Texts(texts.map(Box::from).into()),
         value: 1.0,
     }
@@ -88,13 +102,18 @@ impl Posture {
         }
     }
 
-    fn of(findings: &[Finding], probed: bool) -> Self {
+    /// What is accepted counts like what is not: to accept that a door is open shuts none.
+    fn of(verdict: &Verdict, probed: bool) -> Self {
+        let findings = || {
+            let waived = verdict.waived.iter().map(|waived| &waived.finding);
+            verdict.findings.iter().chain(waived)
+        };
         let critical = |prefix: &str| {
-            findings.iter().any(|finding| {
+            findings().any(|finding| {
                 finding.severity == Severity::Critical && finding.spec.name.starts_with(prefix)
             })
         };
-        let unreachable = findings.iter().any(|f| f.spec.name == "unreachable");
+        let unreachable = findings().any(|f| f.spec.name == "unreachable");
         if critical("plaintext_") {
             Self::Exposed
         } else if unreachable || critical("certificate") || critical("tls_not_spoken") {
@@ -110,7 +129,7 @@ impl Posture {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::FindingSpec;
+    use crate::model::{FindingSpec, UnixTime, Waiver};
     use crate::record::samples::{EXPIRED, PLAINTEXT, UNREACHABLE};
 
     fn posture(findings: &[(&'static FindingSpec, Severity)], probed: bool) -> Posture {
@@ -118,7 +137,7 @@ mod tests {
         for (spec, severity) in findings {
             verdict.find(spec, *severity, "");
         }
-        Posture::of(&verdict.findings, probed)
+        Posture::of(&verdict, probed)
     }
 
     #[test]
@@ -142,6 +161,25 @@ mod tests {
             posture(&[(&UNREACHABLE, Severity::Warning)], false),
             Posture::Broken
         );
+    }
+
+    #[test]
+    fn what_is_accepted_is_shown_apart_and_shuts_no_door() {
+        let mut verdict = Verdict::default();
+        verdict.find(&PLAINTEXT, Severity::Critical, "");
+        verdict.waived = vec![Waived {
+            finding: verdict.findings.remove(0),
+            waiver: Waiver {
+                finding: "plaintext_served".into(),
+                until: "2027-03-01".into(),
+                ends: UnixTime::from_secs(1_803_945_600),
+                reason: "being moved".into(),
+            },
+        }];
+        let sample = waived_sample(&verdict.waived[0]);
+        let labels = ["plaintext_served", "2027-03-01", "being moved"].map(Box::from);
+        assert_eq!(sample.extra, Extra::Texts(labels.into()));
+        assert_eq!(Posture::of(&verdict, true), Posture::Exposed);
     }
 
     #[test]

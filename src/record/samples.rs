@@ -80,6 +80,7 @@ pub(super) fn target(row: Row) -> Target {
             name: Some(Arc::clone(&row.host)),
             roots: RootsRef::Public,
             plaintext: PlaintextRule::Redirect,
+            accept: Arc::default(),
         },
         owners: vec![Owner {
             created: None,
@@ -109,6 +110,7 @@ pub(super) fn handshake(number: u8) -> Handshake {
         alpn: None,
         client_auth: ClientAuth::NotRequested,
         key_proven: Some(true),
+        stapled: Some(false),
     }
 }
 

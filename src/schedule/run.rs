@@ -415,6 +415,7 @@ mod tests {
                 name: None,
                 roots: RootsRef::Public,
                 plaintext: PlaintextRule::Redirect,
+                accept: Arc::default(),
             },
             owners: vec![object.clone()],
         };
