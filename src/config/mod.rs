@@ -51,7 +51,7 @@ pub use value::is_namespace;
 const MAX_BYTES: u64 = 8 << 20;
 
 /// The names of the discovery sources, as rules refer to them; `static` is this file's `targets`.
-const SOURCES: [&str; 3] = ["api_server", "ingress", "static"];
+const SOURCES: [&str; 4] = ["api_server", "ingress", "gateway", "static"];
 
 /// Reads a configuration file.
 ///
@@ -206,6 +206,8 @@ pub struct Discovery {
     pub api_server: bool,
     /// Ingress hosts.
     pub ingress: bool,
+    /// Hosts of Gateway API.
+    pub gateway: bool,
 }
 
 /// What is left out of the metrics.

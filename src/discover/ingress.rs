@@ -14,15 +14,14 @@ use k8s_openapi::api::networking::v1::{
     Ingress, IngressLoadBalancerIngress, IngressSpec, IngressTLS,
 };
 
-use super::host::{Host, dns_name};
+use super::host::{Host, dialled};
 use super::join::join;
 use super::kind::Kind;
 use super::object::{Targets, declared};
+use super::published::{Published, TARGETS_PER_OBJECT};
 use super::watch::Watch;
 use super::{Cluster, Context, DropReason, Dropped, Source, Start, Update};
-use crate::model::{
-    Address, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor, clean,
-};
+use crate::model::{Address, Owner, clean};
 
 pub(super) const SOURCE: Source = Source {
     name: NAME,
@@ -41,14 +40,6 @@ const HTTPS: u16 = 443;
 
 /// The port of plaintext where the status names none.
 const HTTP: u16 = 80;
-
-/// What stands in for the star of a wildcard host when it is dialled; says who asks, in the
-/// server's logs.
-const STAND_IN: &str = "kube-https-exporter";
-
-/// The most targets that one object may come to: twice what the caps allow a whole namespace by
-/// default. Bounds the work that hosts times addresses could cause.
-const TARGETS_PER_OBJECT: usize = 10_000;
 
 fn start(context: &Context, cluster: &Cluster) -> BoxStream<'static, Update> {
     let watches = Watch::all(context, cluster, INGRESSES, |owner, ingress| {
@@ -69,66 +60,34 @@ pub(super) fn targets(owner: &Owner, ingress: &Ingress) -> Targets {
 
     let mut targets = Vec::new();
     for host in &hosts {
-        let drop = |reason| Dropped {
-            host: host.label(),
-            reason,
+        let mut drop = |reason| {
+            dropped.push(Dropped {
+                host: host.label(),
+                reason,
+            });
         };
-        match (&fronts, asked_name(host, &hosts)) {
-            (Err(reason), _) => dropped.push(drop(*reason)),
-            (_, Asked::Unaskable) => dropped.push(drop(DropReason::Unsupported)),
+        let name = host.asked(|other| hosts.contains(other));
+        match (&fronts, &name) {
+            (Err(reason), _) | (_, Err(reason)) => drop(*reason),
             (Ok(fronts), _) if targets.len() + fronts.len() > TARGETS_PER_OBJECT => {
-                dropped.push(drop(DropReason::Cap));
+                drop(DropReason::Cap);
             }
-            (Ok(fronts), Asked::Name(name)) => {
-                let tls = declared.cover(host);
-                targets.extend(
-                    fronts
-                        .iter()
-                        .map(|front| target(owner, host, name.as_ref(), front, tls)),
-                );
-            }
+            (Ok(fronts), Ok(name)) => targets.extend(fronts.iter().map(|front| {
+                let published = Published {
+                    source: NAME,
+                    owner,
+                    host,
+                    name: name.as_ref(),
+                    address: &front.address,
+                    port: front.port,
+                    plaintext: &front.plaintext,
+                    tls: declared.cover(host),
+                };
+                published.target()
+            })),
         }
     }
     (targets, dropped)
-}
-
-fn target(owner: &Owner, host: &Host, name: Option<&Arc<str>>, front: &Front, tls: bool) -> Target {
-    let asked: Arc<str> = name.cloned().unwrap_or_default();
-    let plain_door = |port| {
-        Arc::new(PlainDoor {
-            address: front.address.clone(),
-            port,
-            host: Arc::clone(&asked),
-            guarded: true,
-        })
-    };
-    Target {
-        row: Row {
-            source: NAME,
-            namespace: Arc::clone(&owner.namespace),
-            host: host.label(),
-            port: front.port,
-            address: front.address.to_string().into(),
-            name: Arc::clone(&owner.name),
-        },
-        tls: Arc::new(TlsDoor {
-            address: front.address.clone(),
-            port: front.port,
-            server_name: name.cloned(),
-            guarded: true,
-        }),
-        plaintext: std::iter::once(front.port)
-            .chain(front.plaintext.iter().copied())
-            .map(plain_door)
-            .collect(),
-        expect: Expectation {
-            tls,
-            name: name.cloned(),
-            roots: RootsRef::Public,
-            plaintext: PlaintextRule::Redirect,
-        },
-        owners: vec![owner.clone()],
-    }
 }
 
 /// The hosts of rules and of the TLS section, each once, in the object's order; a default backend
@@ -198,33 +157,6 @@ impl TlsHosts {
     }
 }
 
-/// What to ask for at a host's door.
-enum Asked {
-    /// This server name, or none.
-    Name(Option<Arc<str>>),
-    /// No name of legal length stands for the wildcard.
-    Unaskable,
-}
-
-/// The host's own name; for a wildcard, a name below it that none of the other hosts has.
-fn asked_name(host: &Host, hosts: &[Host]) -> Asked {
-    match host {
-        Host::Any => Asked::Name(None),
-        Host::Exact(name) => Asked::Name(Some(Arc::clone(name))),
-        Host::Below(suffix) => (0..=hosts.len())
-            .map(|n| match n {
-                0 => dns_name(&format!("{STAND_IN}.{suffix}")),
-                n => dns_name(&format!("{STAND_IN}-{n}.{suffix}")),
-            })
-            .find(|name| match name {
-                Some(name) => !hosts.contains(&Host::Exact(Arc::clone(name))),
-                None => true,
-            })
-            .flatten()
-            .map_or(Asked::Unaskable, |name| Asked::Name(Some(name))),
-    }
-}
-
 /// One place where the object is served.
 #[derive(Debug, PartialEq, Eq)]
 struct Front {
@@ -271,13 +203,10 @@ fn fronts(published: &[IngressLoadBalancerIngress]) -> Result<Vec<Front>, DropRe
 
 /// The entry's IP address, else its host name; `None` where neither can be dialled.
 fn address(entry: &IngressLoadBalancerIngress) -> Option<Address> {
-    let text = [&entry.ip, &entry.hostname]
+    [&entry.ip, &entry.hostname]
         .into_iter()
-        .find_map(|field| field.as_deref().filter(|text| !text.is_empty()))?;
-    match Address::parse(text) {
-        Address::Name(_) => dns_name(text).map(Address::Name),
-        ip @ Address::Ip(_) => Some(ip),
-    }
+        .find_map(|field| field.as_deref().filter(|text| !text.is_empty()))
+        .and_then(dialled)
 }
 
 /// The TCP ports that an entry lists (UDP and SCTP are passed over): 443 and 80 where it lists

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::*;
-use crate::model::UnixTime;
+use crate::model::{PlaintextRule, RootsRef, Target, UnixTime};
 
 fn files(ending: &str) -> BTreeSet<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ingress");
