@@ -26,16 +26,18 @@ pub(super) struct Published<'a> {
     pub(super) address: &'a Address,
     /// Where TLS is spoken.
     pub(super) port: u16,
-    /// Where plaintext is looked for besides the TLS port.
-    pub(super) plaintext: &'a [u16],
     /// Whether the object declares TLS.
     pub(super) tls: bool,
+    /// Where plaintext is looked for besides the TLS port.
+    pub(super) http: &'a [u16],
+    /// What it may do there.
+    pub(super) plaintext: PlaintextRule,
 }
 
 impl Published<'_> {
     /// The target, with the object as its only owner.
     pub(super) fn target(self) -> Target {
-        let besides = self.plaintext.iter().copied();
+        let looked_for = self.plaintext != PlaintextRule::Allowed;
         Target {
             row: Row {
                 source: self.source,
@@ -52,14 +54,15 @@ impl Published<'_> {
                 guarded: true,
             }),
             plaintext: std::iter::once(self.port)
-                .chain(besides.filter(|port| *port != self.port))
+                .chain(self.http.iter().copied())
+                .filter(|_| looked_for)
                 .map(|port| self.plain_door(port))
                 .collect(),
             expect: Expectation {
                 tls: self.tls,
                 name: self.name.cloned(),
                 roots: RootsRef::Public,
-                plaintext: PlaintextRule::Redirect,
+                plaintext: self.plaintext,
             },
             owners: vec![self.owner.clone()],
         }

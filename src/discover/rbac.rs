@@ -88,6 +88,7 @@ mod tests {
         assert_eq!(
             rendered(&[]),
             [
+                "Cluster: list+watch networking.k8s.io/ingressclasses ",
                 "Cluster: list+watch networking.k8s.io/ingresses ",
                 "Namespace(\"default\"): list+watch discovery.k8s.io/endpointslices kubernetes",
             ]

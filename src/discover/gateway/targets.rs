@@ -7,8 +7,8 @@
 //!
 //! A host that is served over HTTP alone is published in clear: a row of its own, at the HTTP port,
 //! that declares no TLS. A host that only redirects to https there is not published. Where the
-//! object serves the host over TLS too, the HTTP port is one more door of that row, and what it
-//! really does decides.
+//! object has the host over TLS too, the HTTP port is one more door of that row; to be served on
+//! both is declared, and no surprise.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::super::published::{Published, TARGETS_PER_OBJECT};
 use super::super::{DropReason, Dropped, ObjectKey};
 use super::hostname::intersection;
 use super::kept::{Listener, Route, Speaks};
-use crate::model::{Address, Owner, Target};
+use crate::model::{Address, Owner, PlaintextRule, Target};
 
 /// An object with listeners, and all that its targets depend on.
 pub(super) struct Scene<'a> {
@@ -39,8 +39,8 @@ struct Served<'a> {
     host: &'a Host,
     port: u16,
     tls: bool,
-    /// Whether all that its routes do is to redirect to https.
-    redirects: bool,
+    /// Whether it is served over HTTP, by a route that does not only redirect to https.
+    in_clear: bool,
     /// The oldest first.
     routes: Vec<&'a Owner>,
 }
@@ -117,15 +117,17 @@ impl<'a> Hosts<'a> {
                 host,
                 port: listener.port,
                 tls: false,
-                redirects: true,
+                in_clear: false,
                 routes: Vec::new(),
             });
         }
         let Some(served) = self.served.get_mut(at) else {
             return;
         };
-        served.tls |= listener.speaks != Some(Speaks::Http);
-        served.redirects &= route.is_some_and(|(_, route)| route.redirects);
+        match listener.speaks {
+            Some(Speaks::Http) => served.in_clear |= route.is_some_and(|(_, r)| !r.redirects),
+            _ => served.tls = true,
+        }
         if let Some((owner, _)) = route
             && served.routes.len() < OWNERS
             && served.routes.last() != Some(&owner)
@@ -141,12 +143,24 @@ impl<'a> Hosts<'a> {
         });
     }
 
+    /// Makes what is served in clear a property of the same host's TLS, where it has any, and
+    /// leaves out what is neither.
+    fn merge_in_clear(&mut self) {
+        let hosts = |picked: fn(&Served<'a>) -> bool| -> HashSet<_> {
+            let picked = self.served.iter().filter(|served| picked(served));
+            picked.map(|served| served.host).collect()
+        };
+        let (over_tls, in_clear) = (hosts(|served| served.tls), hosts(|served| served.in_clear));
+        self.served
+            .retain(|served| served.tls || served.in_clear && !over_tls.contains(served.host));
+        for served in &mut self.served {
+            served.in_clear = in_clear.contains(served.host);
+        }
+    }
+
     /// Makes targets of the hosts.
     fn targets(mut self, scene: &Scene<'_>) -> Targets {
-        let tls = self.served.iter().filter(|served| served.tls);
-        let over_tls: HashSet<_> = tls.map(|served| served.host).collect();
-        self.served
-            .retain(|served| served.tls || !(served.redirects || over_tls.contains(served.host)));
+        self.merge_in_clear();
         let taken: HashSet<_> = self.served.iter().map(|served| served.host).collect();
         let mut known: HashSet<_> = taken.iter().map(|host| host.label()).collect();
         for label in std::mem::take(&mut self.refused) {
@@ -178,7 +192,7 @@ impl<'a> Hosts<'a> {
 
 impl Served<'_> {
     fn at(&self, scene: &Scene<'_>, addresses: &[Address], name: Option<&Arc<str>>) -> Vec<Target> {
-        let plaintext = self.plaintext(scene);
+        let http = self.http(scene);
         let target = |address| {
             let published = Published {
                 source: super::NAME,
@@ -187,8 +201,13 @@ impl Served<'_> {
                 name,
                 address,
                 port: self.port,
-                plaintext: &plaintext,
                 tls: self.tls,
+                http: &http,
+                plaintext: if self.tls && self.in_clear {
+                    PlaintextRule::Declared
+                } else {
+                    PlaintextRule::Redirect
+                },
             };
             let mut target = published.target();
             target.owners.extend(self.routes.iter().copied().cloned());
@@ -198,7 +217,7 @@ impl Served<'_> {
     }
 
     /// The HTTP ports where the host is asked for in clear.
-    fn plaintext(&self, scene: &Scene<'_>) -> Vec<u16> {
+    fn http(&self, scene: &Scene<'_>) -> Vec<u16> {
         let http = scene.http.iter().filter(|_| self.tls);
         let same = http.filter(|(host, _)| intersection(host, self.host).is_some());
         let ports: BTreeSet<u16> = same.map(|(_, port)| *port).collect();
