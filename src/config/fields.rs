@@ -61,6 +61,7 @@ impl Default for Config {
             discovery: Discovery {
                 api_server: true,
                 ingress: true,
+                gateway: true,
             },
             rules: Vec::new(),
             targets: Vec::new(),
@@ -371,6 +372,14 @@ impl Section for Discovery {
             default: "{}",
             meaning: "The hosts of `networking.k8s.io/v1` Ingresses.",
             read: |discovery, written| switch(&mut discovery.ingress, written),
+            inside: Some(rows::<Source>),
+        },
+        Field {
+            name: "gateway",
+            kind: "map",
+            default: "{}",
+            meaning: "The hosts of Gateway API: Gateways, `ListenerSet`s and their routes.",
+            read: |discovery, written| switch(&mut discovery.gateway, written),
             inside: Some(rows::<Source>),
         },
     ];

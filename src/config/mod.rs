@@ -52,7 +52,7 @@ pub use value::is_namespace;
 const MAX_BYTES: u64 = 8 << 20;
 
 /// The names of the discovery sources, as rules refer to them; `static` is this file's `targets`.
-const SOURCES: [&str; 3] = ["api_server", "ingress", "static"];
+const SOURCES: [&str; 4] = ["api_server", "ingress", "gateway", "static"];
 
 /// What the file may refer to by name.
 #[derive(Clone, Copy, Debug)]
@@ -214,6 +214,8 @@ pub struct Discovery {
     pub api_server: bool,
     /// Ingress hosts.
     pub ingress: bool,
+    /// Hosts of Gateway API.
+    pub gateway: bool,
 }
 
 /// What is left out of the metrics.

@@ -19,7 +19,7 @@ use crate::model::{Owner, Place, PlaintextRule, RootsRef, Target};
 
 /// The most owners that a target lists, the oldest: a tenant could otherwise grow a row, and the
 /// series about it, without bound.
-const OWNERS: usize = 200;
+pub(super) const OWNERS: usize = 200;
 
 /// What became of a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -339,6 +339,14 @@ impl Entry {
         self.claims.values().find(|claim| claim.target.expect.tls)
     }
 
+    /// Those that declare the row, the oldest first; then, likewise, those that have a part in it.
+    fn owners(&self) -> impl Iterator<Item = &Owner> {
+        let parts: BTreeSet<_> = (self.claims.values())
+            .flat_map(|claim| claim.target.owners.iter().skip(1))
+            .collect();
+        self.claims.keys().chain(parts)
+    }
+
     /// All claims as one target; `None` where there are none, or a rule denies it.
     fn merged(&self, place: &Place, common: &Common, rules: &[Rule]) -> Option<Target> {
         let Claim { target, labels } = self
@@ -347,7 +355,7 @@ impl Entry {
         let mut target = target.clone();
         target.row.name = Arc::clone(&common.name);
         target.expect.tls = common.tls;
-        target.owners = self.claims.keys().take(OWNERS).cloned().collect();
+        target.owners = self.owners().take(OWNERS).cloned().collect();
         let rule = rule_for(rules, place.source, &place.namespace, &place.host, labels);
         match rule {
             Some(rule) if rule.probe == Some(false) => None,

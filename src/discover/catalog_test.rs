@@ -232,6 +232,23 @@ fn the_oldest_owner_that_declares_tls_decides() {
 }
 
 #[test]
+fn what_has_a_part_in_a_row_is_an_owner_after_those_that_declare_it_and_names_no_row() {
+    let mut known = Known::new(vec![], NO_CAPS);
+    let declared = |name: &str, created, part: &str| {
+        let mut object = object(name, created, &[("a", A, true)]);
+        object.targets[0].owners.push(owner(part, 1));
+        object
+    };
+    known.hear(Update::Changed(declared("x", 3, "route")));
+    known.hear(Update::Changed(declared("y", 2, "route")));
+    known.hear(Update::Changed(declared("z", 4, "other")));
+    let row = known.row("a", A);
+    assert_eq!(&*row.row.name, "y");
+    let owners: Vec<_> = row.owners.iter().map(|owner| &*owner.name).collect();
+    assert_eq!(owners, ["y", "x", "z", "other", "route"]);
+}
+
+#[test]
 fn a_row_lists_so_many_owners_and_no_more() {
     let mut known = Known::new(vec![], NO_CAPS);
     let objects = (0..=OWNERS).map(|n| object(&format!("o{n}"), 1, &[("a", A, true)]));

@@ -5,8 +5,15 @@ use std::sync::Arc;
 
 use rustls_pki_types::DnsName;
 
+use super::DropReason;
+use crate::model::Address;
+
+/// What stands in for the star of a wildcard host when it is dialled; says who asks, in the
+/// server's logs.
+const STAND_IN: &str = "kube-https-exporter";
+
 /// A host as an object declares it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Host {
     /// One name.
     Exact(Arc<str>),
@@ -35,6 +42,38 @@ impl Host {
             Self::Below(suffix) => format!("*.{suffix}").into(),
             Self::Any => "".into(),
         }
+    }
+
+    /// What to ask for at the host's door: its own name; for a wildcard, a name below it that is
+    /// not `taken` by a host of its own. Fails where no name of legal length is left.
+    pub(super) fn asked(
+        &self,
+        taken: impl Fn(&Self) -> bool,
+    ) -> Result<Option<Arc<str>>, DropReason> {
+        let suffix = match self {
+            Self::Any => return Ok(None),
+            Self::Exact(name) => return Ok(Some(Arc::clone(name))),
+            Self::Below(suffix) => suffix,
+        };
+        let numbered = (1_u64..).map(|n| format!("{STAND_IN}-{n}.{suffix}"));
+        std::iter::once(format!("{STAND_IN}.{suffix}"))
+            .chain(numbered)
+            .map(|text| dns_name(&text))
+            .find(|name| match name {
+                Some(name) => !taken(&Self::Exact(Arc::clone(name))),
+                None => true,
+            })
+            .flatten()
+            .map(Some)
+            .ok_or(DropReason::Unsupported)
+    }
+}
+
+/// The address that an object publishes: an IP address or a name; `None` for what cannot be dialled.
+pub(super) fn dialled(text: &str) -> Option<Address> {
+    match Address::parse(text) {
+        Address::Name(_) => dns_name(text).map(Address::Name),
+        ip @ Address::Ip(_) => Some(ip),
     }
 }
 

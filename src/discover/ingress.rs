@@ -14,16 +14,15 @@ use k8s_openapi::api::networking::v1::{
 };
 
 use super::controller::{Listeners, Manner, reads};
-use super::host::{Host, dns_name};
+use super::host::{Host, dialled, dns_name};
 use super::index::indexed;
 use super::ingress_class::{Class, Ingresses, Kept};
 use super::kind::Kind;
 use super::object::Targets;
+use super::published::{Published, TARGETS_PER_OBJECT};
 use super::watch::Watch;
 use super::{Cluster, Context, DropReason, Dropped, Source, Start, Update};
-use crate::model::{
-    Address, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor, clean,
-};
+use crate::model::{Address, Owner, PlaintextRule, Target, clean};
 
 pub(super) const SOURCE: Source = Source {
     name: NAME,
@@ -48,14 +47,6 @@ const HTTPS: u16 = 443;
 
 /// The port of plaintext where the status names none.
 const HTTP: u16 = 80;
-
-/// What stands in for the star of a wildcard host when it is dialled; says who asks, in the
-/// server's logs.
-const STAND_IN: &str = "kube-https-exporter";
-
-/// The most targets that one object may come to: twice what the caps allow a whole namespace by
-/// default. Bounds the work that hosts times addresses could cause.
-const TARGETS_PER_OBJECT: usize = 10_000;
 
 fn start(context: &Context, cluster: &Cluster) -> BoxStream<'static, Update> {
     let ingresses = Watch::all(context, cluster, INGRESSES, |_, ingress| {
@@ -128,23 +119,43 @@ pub(super) fn targets(owner: &Owner, facts: &Facts, manner: &Manner) -> Targets 
 
     let mut targets = Vec::new();
     for exposed in &exposed {
-        let drop = |reason| Dropped {
-            host: exposed.host.label(),
-            reason,
-        };
-        match (&fronts, asked_name(&exposed.host, &hosts)) {
-            (Err(reason), _) => dropped.push(drop(*reason)),
-            (_, Asked::Unaskable) => dropped.push(drop(DropReason::Unsupported)),
-            (Ok(fronts), _) if targets.len() + fronts.len() > TARGETS_PER_OBJECT => {
-                dropped.push(drop(DropReason::Cap));
-            }
-            (Ok(fronts), Asked::Name(name)) => {
-                let target = |front| target(owner, exposed, name.as_ref(), front);
-                targets.extend(fronts.iter().map(target));
-            }
+        let more = fronts
+            .as_ref()
+            .map_err(|reason| *reason)
+            .and_then(|fronts| {
+                let name = exposed.host.asked(|other| hosts.contains(other))?;
+                if targets.len() + fronts.len() > TARGETS_PER_OBJECT {
+                    return Err(DropReason::Cap);
+                }
+                let target = |front| exposed.at(owner, front, name.as_ref());
+                Ok(fronts.iter().map(target).collect::<Vec<_>>())
+            });
+        match more {
+            Ok(more) => targets.extend(more),
+            Err(reason) => dropped.push(Dropped {
+                host: exposed.host.label(),
+                reason,
+            }),
         }
     }
     (targets, dropped)
+}
+
+impl Exposed {
+    fn at(&self, owner: &Owner, front: &Front, name: Option<&Arc<str>>) -> Target {
+        let published = Published {
+            source: NAME,
+            owner,
+            host: &self.host,
+            name,
+            address: &front.address,
+            port: front.port,
+            tls: self.tls,
+            http: &front.plaintext,
+            plaintext: self.plaintext,
+        };
+        published.target()
+    }
 }
 
 /// The object's own hosts, then those that its annotations add.
@@ -206,48 +217,6 @@ fn with_or_without_www(host: &Host) -> Option<Host> {
         .strip_prefix(WWW)
         .map_or_else(|| format!("{WWW}{name}"), str::to_owned);
     dns_name(&other).map(Host::Exact)
-}
-
-fn target(owner: &Owner, exposed: &Exposed, name: Option<&Arc<str>>, front: &Front) -> Target {
-    let asked: Arc<str> = name.cloned().unwrap_or_default();
-    let plain_door = |port| {
-        Arc::new(PlainDoor {
-            address: front.address.clone(),
-            port,
-            host: Arc::clone(&asked),
-            guarded: true,
-        })
-    };
-    let looked_for = exposed.plaintext != PlaintextRule::Allowed;
-    Target {
-        row: Row {
-            source: NAME,
-            namespace: Arc::clone(&owner.namespace),
-            host: exposed.host.label(),
-            port: front.port,
-            address: front.address.to_string().into(),
-            name: Arc::clone(&owner.name),
-        },
-        tls: Arc::new(TlsDoor {
-            address: front.address.clone(),
-            port: front.port,
-            server_name: name.cloned(),
-            guarded: true,
-        }),
-        plaintext: std::iter::once(front.port)
-            .chain(front.plaintext.iter().copied())
-            .filter(|_| looked_for)
-            .map(plain_door)
-            .collect(),
-        expect: Expectation {
-            tls: exposed.tls,
-            name: name.cloned(),
-            roots: RootsRef::Public,
-            plaintext: exposed.plaintext,
-            accept: Arc::default(),
-        },
-        owners: vec![owner.clone()],
-    }
 }
 
 /// The hosts of rules and of the TLS section, each once, in the object's order; a default backend
@@ -315,33 +284,6 @@ impl TlsHosts {
             || matches!(host, Host::Exact(name) if name
                 .split_once('.')
                 .is_some_and(|(_, parent)| self.labels.contains(format!("*.{parent}").as_str())))
-    }
-}
-
-/// What to ask for at a host's door.
-enum Asked {
-    /// This server name, or none.
-    Name(Option<Arc<str>>),
-    /// No name of legal length stands for the wildcard.
-    Unaskable,
-}
-
-/// The host's own name; for a wildcard, a name below it that none of the other hosts has.
-fn asked_name(host: &Host, hosts: &[Host]) -> Asked {
-    match host {
-        Host::Any => Asked::Name(None),
-        Host::Exact(name) => Asked::Name(Some(Arc::clone(name))),
-        Host::Below(suffix) => (0..=hosts.len())
-            .map(|n| match n {
-                0 => dns_name(&format!("{STAND_IN}.{suffix}")),
-                n => dns_name(&format!("{STAND_IN}-{n}.{suffix}")),
-            })
-            .find(|name| match name {
-                Some(name) => !hosts.contains(&Host::Exact(Arc::clone(name))),
-                None => true,
-            })
-            .flatten()
-            .map_or(Asked::Unaskable, |name| Asked::Name(Some(name))),
     }
 }
 
@@ -422,13 +364,10 @@ fn listening(address: &Address, listeners: &Listeners) -> Vec<Front> {
 
 /// The entry's IP address, else its host name; `None` where neither can be dialled.
 fn address(entry: &IngressLoadBalancerIngress) -> Option<Address> {
-    let text = [&entry.ip, &entry.hostname]
+    [&entry.ip, &entry.hostname]
         .into_iter()
-        .find_map(|field| field.as_deref().filter(|text| !text.is_empty()))?;
-    match Address::parse(text) {
-        Address::Name(_) => dns_name(text).map(Address::Name),
-        ip @ Address::Ip(_) => Some(ip),
-    }
+        .find_map(|field| field.as_deref().filter(|text| !text.is_empty()))
+        .and_then(dialled)
 }
 
 /// The TCP ports that an entry lists (UDP and SCTP are passed over): 443 and 80 where it lists

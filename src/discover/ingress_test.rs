@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::super::index::Index;
 use super::super::{Declared, Object, ObjectKey};
 use super::*;
-use crate::model::UnixTime;
+use crate::model::{PlaintextRule, RootsRef, Target, UnixTime};
 
 fn files(ending: &str) -> BTreeSet<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ingress");

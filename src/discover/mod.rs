@@ -11,6 +11,7 @@ mod caps;
 mod cluster;
 mod controller;
 mod fixed;
+mod gateway;
 mod host;
 mod ingress;
 mod ingress_class;
@@ -19,6 +20,7 @@ mod join;
 mod journal;
 mod kind;
 mod object;
+mod published;
 pub mod rbac;
 mod watch;
 
@@ -36,7 +38,12 @@ pub use cluster::{Cluster, ClusterError, Search};
 use object::Object;
 
 /// Every source, in the order of the documentation.
-pub const SOURCES: &[Source] = &[api_server::SOURCE, ingress::SOURCE, fixed::SOURCE];
+pub const SOURCES: &[Source] = &[
+    api_server::SOURCE,
+    ingress::SOURCE,
+    gateway::SOURCE,
+    fixed::SOURCE,
+];
 
 /// One source: what it reads, and how it says what it found.
 #[derive(Debug)]
@@ -138,7 +145,8 @@ pub struct Declared {
     pub object: Owner,
     /// Its labels, for the configuration's rules.
     pub labels: Arc<BTreeMap<String, String>>,
-    /// Its targets; each with the object as its only owner.
+    /// Its targets; each with the object as its first owner, and then any other objects that the
+    /// target comes of, such as a Gateway's routes, the oldest first.
     pub targets: Vec<Target>,
     /// What it declares that cannot be a target, and why.
     pub dropped: Vec<Dropped>,
@@ -244,7 +252,15 @@ mod tests {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/discover");
         let defining = fs::read_dir(folder)
             .unwrap()
-            .map(|file| fs::read_to_string(file.unwrap().path()).unwrap())
+            .map(|file| file.unwrap().path())
+            .map(|path| {
+                if path.is_dir() {
+                    path.join("mod.rs")
+                } else {
+                    path
+                }
+            })
+            .map(|path| fs::read_to_string(path).unwrap())
             .filter(|text| text.contains("\npub(super) const SOURCE: Source"))
             .count();
         assert_eq!(defining, SOURCES.len());
@@ -294,9 +310,13 @@ mod tests {
     #[tokio::test]
     async fn sources_run_that_are_on_and_have_the_cluster_they_need() {
         let mut context = context(Some(Cluster::for_tests("https://127.0.0.1:9")));
-        assert_eq!(names(&context), ["api_server", "ingress", "static"]);
+        assert_eq!(
+            names(&context),
+            ["api_server", "ingress", "gateway", "static"]
+        );
         let mut config = Config::clone(&context.config);
         config.discovery.ingress = false;
+        config.discovery.gateway = false;
         config.targets.clear();
         context.config = Arc::new(config);
         assert_eq!(names(&context), ["api_server"]);

@@ -64,7 +64,10 @@ mod tests {
     use super::*;
 
     fn rendered(namespaces: &[&str]) -> Vec<String> {
-        let access = SOURCES.iter().flat_map(|source| source.access);
+        // Two sources that between them read in every way there is.
+        let some = ["api_server", "ingress"];
+        let sources = SOURCES.iter().filter(|source| some.contains(&source.name));
+        let access = sources.flat_map(|source| source.access);
         let mut lines = Vec::new();
         for (grant, rules) in rules(access, &owned(namespaces)) {
             for rule in rules {

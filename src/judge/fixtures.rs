@@ -148,6 +148,7 @@ pub(super) fn config() -> Config {
         discovery: Discovery {
             api_server: true,
             ingress: true,
+            gateway: true,
         },
         rules: Vec::new(),
         targets: Vec::new(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Extra, Finding, Sample, Severity, Summary, Target, Verdict, Waived};
+use crate::model::{Extra, Finding, Owner, Sample, Severity, Summary, Target, Verdict, Waived};
 
 use super::block::{Block, RowLabels};
 use super::catalogue::Catalogue;
@@ -69,9 +69,18 @@ fn waived_sample(Waived { finding, waiver }: &Waived) -> Sample {
 fn owner_samples(target: &Target) -> impl Iterator<Item = Sample> {
     target.owners.iter().map(|owner| Sample {
         family: &OWNER,
-        extra: Extra::Texts([owner.kind, &owner.name].map(Box::from).into()),
+        extra: Extra::Texts([owner.kind.into(), owner_name(owner, target)].into()),
         value: 1.0,
     })
+}
+
+/// With its namespace where that is not the row's: a route may belong to a Gateway elsewhere.
+fn owner_name(owner: &Owner, target: &Target) -> Box<str> {
+    if owner.namespace == target.row.namespace {
+        owner.name.as_ref().into()
+    } else {
+        format!("{}/{}", owner.namespace, owner.name).into()
+    }
 }
 
 /// A row in one word: the worst that holds of it.

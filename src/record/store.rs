@@ -233,12 +233,15 @@ mod tests {
         let mut shared = target(row("a.test", "192.0.2.1"));
         let mut second = shared.owners[0].clone();
         second.name = "other".into();
-        shared.owners.extend([second.clone(), second]);
+        let mut elsewhere = second.clone();
+        elsewhere.namespace = "elsewhere".into();
+        shared.owners.extend([second.clone(), second, elsewhere]);
         store.publish(Arc::new(shared), verdict(1.0), true);
         let owners = lines(&store, "kube_https_target_owner_info");
-        assert_eq!(owners.len(), 2);
-        assert!(owners[0].ends_with(r#"owner_kind="Ingress",owner_name="other"} 1"#));
-        assert!(owners[1].ends_with(r#"owner_kind="Ingress",owner_name="shop"} 1"#));
+        assert_eq!(owners.len(), 3);
+        assert!(owners[0].ends_with(r#"owner_kind="Ingress",owner_name="elsewhere/other"} 1"#));
+        assert!(owners[1].ends_with(r#"owner_kind="Ingress",owner_name="other"} 1"#));
+        assert!(owners[2].ends_with(r#"owner_kind="Ingress",owner_name="shop"} 1"#));
     }
 
     #[test]

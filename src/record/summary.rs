@@ -55,7 +55,7 @@ pub(super) const WAIVED: Family = gauge(
 
 pub(super) const OWNER: Family = gauge(
     "kube_https_target_owner_info",
-    "1 for each object that declares a target",
+    "1 for each object behind a target, with its namespace where that is another",
     &["owner_kind", "owner_name"],
     Scope::Target,
 );

@@ -1,0 +1,214 @@
+//! Which objects of Gateway API belong together, and whose targets a change of one may change.
+//!
+//! A Gateway's targets depend on its routes; a set's, on its routes and its Gateway's addresses; both
+//! on the HTTP listeners of the whole Gateway, sets included.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::super::host::Host;
+use super::super::index::Index;
+use super::super::object::{Keyed, Targets};
+use super::super::{Declared, DropReason, Dropped, Object, ObjectKey};
+use super::kept::{Gateway, Kept, Route, Set, Speaks};
+use super::targets::{Scene, targets};
+use super::{LISTENER_SETS, X_LISTENER_SETS};
+use crate::model::{Address, Owner};
+
+/// The kinds that have listeners for a Gateway.
+const SETS: [&str; 2] = [LISTENER_SETS.name, X_LISTENER_SETS.name];
+
+/// All objects there are.
+#[derive(Default)]
+pub(super) struct Gateways {
+    objects: HashMap<ObjectKey, Object<Kept>>,
+    /// What names an object as its parent, the oldest first; the parent need not exist.
+    attached: HashMap<ObjectKey, BTreeSet<Owner>>,
+}
+
+/// What a Gateway or a set means for the others of the same Gateway.
+#[derive(PartialEq)]
+struct Shared {
+    gateway: ObjectKey,
+    /// A Gateway's.
+    addresses: Option<Result<Vec<Address>, DropReason>>,
+    http: Vec<(Host, u16)>,
+}
+
+impl Index for Gateways {
+    type Kept = Kept;
+
+    fn put(&mut self, object: Object<Kept>) -> Vec<ObjectKey> {
+        let key = object.key();
+        if self.objects.get(&key) == Some(&object) {
+            return Vec::new();
+        }
+        self.replace(&key, Some(object))
+    }
+
+    fn take(&mut self, key: &ObjectKey) -> Vec<ObjectKey> {
+        self.replace(key, None)
+    }
+
+    fn declared(&self, key: &ObjectKey) -> Option<Declared> {
+        let object = self.objects.get(key)?;
+        let (targets, dropped) = match &object.kept {
+            Some(Kept::Route(_)) => return None,
+            Some(kept) => targets(&self.scene(&object.owner, kept)),
+            None => unreadable(),
+        };
+        Some(Declared {
+            object: object.owner.clone(),
+            labels: Arc::clone(&object.labels),
+            targets,
+            dropped,
+        })
+    }
+}
+
+impl Gateways {
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.objects.is_empty() && self.attached.is_empty()
+    }
+
+    /// Puts an object in the place of the one of this name, or nothing. Gives what that touches.
+    fn replace(&mut self, key: &ObjectKey, object: Option<Object<Kept>>) -> Vec<ObjectKey> {
+        let before = self.shared(key);
+        let mut touched: BTreeSet<_> = self.concerned(key).into_iter().collect();
+        if let Some(old) = self.objects.remove(key) {
+            self.detach(&old);
+        }
+        if let Some(new) = object {
+            for parent in parents(&new) {
+                let attached = self.attached.entry(parent.clone()).or_default();
+                attached.insert(new.owner.clone());
+            }
+            self.objects.insert(key.clone(), new);
+        }
+        touched.extend(self.concerned(key));
+        let after = self.shared(key);
+        if before != after {
+            for Shared { gateway, .. } in before.iter().chain(&after) {
+                touched.extend(self.family(gateway));
+            }
+        }
+        touched.into_iter().collect()
+    }
+
+    fn detach(&mut self, object: &Object<Kept>) {
+        for parent in parents(object) {
+            if let Some(attached) = self.attached.get_mut(parent) {
+                attached.remove(&object.owner);
+                if attached.is_empty() {
+                    self.attached.remove(parent);
+                }
+            }
+        }
+    }
+
+    /// Those whose targets depend on all that there is in this object: itself, or a route's parents.
+    fn concerned(&self, key: &ObjectKey) -> Vec<ObjectKey> {
+        let there = |key: &&ObjectKey| self.objects.contains_key(*key);
+        match self.kept(key) {
+            Some(kept @ Kept::Route(_)) => {
+                kept.parents().into_iter().filter(there).cloned().collect()
+            }
+            _ => Some(key).filter(there).cloned().into_iter().collect(),
+        }
+    }
+
+    fn shared(&self, key: &ObjectKey) -> Option<Shared> {
+        let kept = self.kept(key)?;
+        let (gateway, addresses) = match kept {
+            Kept::Gateway(gateway) => (key, Some(gateway.addresses.clone())),
+            Kept::Set(set) => (&set.gateway, None),
+            Kept::Route(_) => return None,
+        };
+        Some(Shared {
+            gateway: gateway.clone(),
+            addresses,
+            http: http(kept)
+                .map(|(host, port)| (host.clone(), port))
+                .collect(),
+        })
+    }
+
+    /// A Gateway and its sets, as far as they are there.
+    fn family(&self, gateway: &ObjectKey) -> Vec<ObjectKey> {
+        let sets = self
+            .attached(gateway)
+            .filter(|owner| SETS.contains(&owner.kind));
+        let all = std::iter::once(gateway.clone()).chain(sets.map(ObjectKey::from));
+        all.filter(|key| self.objects.contains_key(key)).collect()
+    }
+
+    fn scene<'a>(&'a self, owner: &'a Owner, kept: &'a Kept) -> Scene<'a> {
+        let key = ObjectKey::from(owner);
+        let (gateway, accepted) = match kept {
+            Kept::Set(set) => (&set.gateway, set.accepted),
+            Kept::Gateway(_) | Kept::Route(_) => (&key, true),
+        };
+        let addresses = match self.kept(gateway) {
+            Some(Kept::Gateway(Gateway { addresses, .. })) if accepted => {
+                addresses.as_deref().map_err(|reason| *reason)
+            }
+            Some(Kept::Gateway(_)) => Err(DropReason::Unsupported),
+            _ => Err(DropReason::NoAddress),
+        };
+        let family = self.family(gateway);
+        let members = family.iter().filter_map(|key| self.kept(key));
+        Scene {
+            owner,
+            listeners: kept.listeners(),
+            addresses,
+            routes: self.routes(&key).collect(),
+            http: members.flat_map(http).collect(),
+        }
+    }
+
+    /// The routes that name `parent`, the oldest first.
+    fn routes(&self, parent: &ObjectKey) -> impl Iterator<Item = (&Owner, &Route)> {
+        self.attached(parent)
+            .filter_map(|owner| match self.kept(&ObjectKey::from(owner))? {
+                Kept::Route(route) => Some((owner, route)),
+                Kept::Gateway(_) | Kept::Set(_) => None,
+            })
+    }
+
+    fn attached(&self, parent: &ObjectKey) -> impl Iterator<Item = &Owner> {
+        self.attached.get(parent).into_iter().flatten()
+    }
+
+    fn kept(&self, key: &ObjectKey) -> Option<&Kept> {
+        self.objects.get(key)?.kept.as_ref()
+    }
+}
+
+fn parents(object: &Object<Kept>) -> Vec<&ObjectKey> {
+    object.kept.as_ref().map_or_else(Vec::new, Kept::parents)
+}
+
+/// The hosts and ports of an object's HTTP listeners; those of a set count once it is accepted.
+fn http(kept: &Kept) -> impl Iterator<Item = (&Host, u16)> {
+    let counts = !matches!(
+        kept,
+        Kept::Set(Set {
+            accepted: false,
+            ..
+        })
+    );
+    let listeners = kept.listeners().iter().filter(move |_| counts);
+    listeners
+        .filter(|listener| listener.speaks == Some(Speaks::Http))
+        .map(|listener| (&listener.host, listener.port))
+}
+
+/// An object that could not be read declares one thing, which is dropped.
+fn unreadable() -> Targets {
+    let dropped = Dropped {
+        host: "".into(),
+        reason: DropReason::Unsupported,
+    };
+    (Vec::new(), vec![dropped])
+}

@@ -1,0 +1,402 @@
+//! Tests of the source `gateway`: every file of `tests/fixtures/gateway`, and what only counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::super::index::Index;
+use super::super::object::Keyed;
+use super::super::published::TARGETS_PER_OBJECT;
+use super::super::{Declared, DropReason, Dropped, ObjectKey};
+use super::*;
+use crate::model::{Owner, PlaintextRule, RootsRef, Target, UnixTime};
+
+const KINDS: [Kind; 6] = [
+    GATEWAYS,
+    LISTENER_SETS,
+    X_LISTENER_SETS,
+    HTTP_ROUTES,
+    GRPC_ROUTES,
+    TLS_ROUTES,
+];
+
+/// The object as a watch reads it.
+fn object(written: &Value) -> Object<Kept> {
+    let text = |field: &str| written["metadata"][field].as_str().unwrap_or_default();
+    let kind = KINDS.iter().find(|kind| written["kind"] == kind.name);
+    let owner = Owner {
+        created: written["metadata"]["created"]
+            .as_i64()
+            .map(UnixTime::from_secs),
+        kind: kind.unwrap().name,
+        namespace: text("namespace").into(),
+        name: text("name").into(),
+    };
+    let kept = match owner.kind {
+        "Gateway" => read(written).map(|gateway| Kept::gateway(&owner, gateway)),
+        "ListenerSet" | "XListenerSet" => read(written).map(|set| Kept::set(&owner, set)),
+        _ => read(written).map(|route| Kept::route(&owner, route)),
+    };
+    Object {
+        owner,
+        labels: Arc::default(),
+        kept,
+    }
+}
+
+fn read<K: DeserializeOwned>(written: &Value) -> Option<K> {
+    serde_json::from_value(written.clone()).ok()
+}
+
+/// What these objects come to.
+fn discovered<'a>(objects: impl IntoIterator<Item = &'a Value>) -> BTreeMap<ObjectKey, Declared> {
+    let mut gateways = Gateways::default();
+    let mut keys = BTreeSet::new();
+    for written in objects {
+        let object = object(written);
+        keys.insert(object.key());
+        gateways.put(object);
+    }
+    let declared = |key: ObjectKey| Some((key.clone(), gateways.declared(&key)?));
+    keys.into_iter().filter_map(declared).collect()
+}
+
+fn files(ending: &str) -> BTreeSet<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/gateway");
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.to_str().unwrap().ends_with(ending))
+        .collect()
+}
+
+/// One line for each object, then one for each of its targets and dropped hosts.
+fn rendered(discovered: &BTreeMap<ObjectKey, Declared>) -> String {
+    let mut text = String::new();
+    for declared in discovered.values() {
+        writeln!(text, "{}", name(&declared.object)).unwrap();
+        for target in &declared.targets {
+            writeln!(text, "  {}", line(target)).unwrap();
+        }
+        for Dropped { host, reason } in &declared.dropped {
+            writeln!(text, "  dropped ({}): {host}", reason.label()).unwrap();
+        }
+    }
+    text
+}
+
+fn name(owner: &Owner) -> String {
+    format!("{} {}/{}", owner.kind, owner.namespace, owner.name)
+}
+
+fn line(target: &Target) -> String {
+    let list = |items: Vec<String>| items.join(" and ");
+    let ports = target.plaintext.iter().map(|door| door.port.to_string());
+    let routes: Vec<_> = target.owners.iter().skip(1).map(name).collect();
+    format!(
+        "{} port {} at {}: asked for as {}, TLS {}, plaintext looked for on {}{}{}",
+        match &*target.row.host {
+            "" => "(any host)",
+            host => host,
+        },
+        target.row.port,
+        target.row.address,
+        target.tls.server_name.as_deref().unwrap_or("(nothing)"),
+        if target.expect.tls {
+            "declared"
+        } else {
+            "not declared"
+        },
+        list(ports.collect()),
+        match target.expect.plaintext {
+            PlaintextRule::Redirect => "",
+            PlaintextRule::Declared => ", where it is declared",
+            rule => panic!("never expected: {rule:?}"),
+        },
+        if routes.is_empty() {
+            String::new()
+        } else {
+            format!(", by {}", list(routes))
+        },
+    )
+}
+
+fn check_consistency(declared: &Declared) {
+    for target in &declared.targets {
+        assert_eq!(target.owners[0], declared.object);
+        assert_eq!(target.row.source, "gateway");
+        assert_eq!(target.row.name, declared.object.name);
+        assert_eq!(target.row.namespace, declared.object.namespace);
+        assert_eq!(*target.row.address, target.tls.address.to_string());
+        assert_eq!(target.row.port, target.tls.port);
+        assert_eq!(target.expect.name, target.tls.server_name);
+        assert_eq!(target.expect.roots, RootsRef::Public);
+        assert!(target.tls.guarded && target.plaintext.iter().all(|door| door.guarded));
+    }
+}
+
+#[test]
+fn every_fixture_declares_exactly_what_is_written_beside_it() {
+    for file in files(".yaml") {
+        let text = fs::read_to_string(&file).unwrap();
+        let objects: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+        let discovered = discovered(&objects);
+        discovered.values().for_each(check_consistency);
+        let expected = file.with_extension("expect.txt");
+        if !expected.exists() {
+            fs::write(&expected, rendered(&discovered)).unwrap();
+        }
+        let expected = fs::read_to_string(expected).unwrap();
+        assert_eq!(rendered(&discovered), expected, "{}", file.display());
+    }
+}
+
+#[test]
+fn every_expectation_has_its_fixture() {
+    for file in files(".expect.txt") {
+        let fixture = file.with_extension("").with_extension("yaml");
+        assert!(fixture.exists(), "{}", file.display());
+    }
+}
+
+fn accepted() -> Value {
+    json!([{"type": "Accepted", "status": "True"}])
+}
+
+/// A Gateway with one HTTPS listener for all hosts, at this many addresses.
+fn gateway(name: &str, addresses: usize) -> Value {
+    let addresses: Vec<_> = (0..addresses)
+        .map(|n| json!({"type": "Hostname", "value": format!("lb{n}.example.net")}))
+        .collect();
+    json!({
+        "kind": "Gateway",
+        "metadata": {"name": name, "namespace": "infra"},
+        "spec": {"listeners": [{"name": "https", "port": 443, "protocol": "HTTPS"}]},
+        "status": {"addresses": addresses},
+    })
+}
+
+/// A route of that Gateway, created at `created`, with these hosts.
+fn route(gateway: &str, created: usize, hosts: &[String]) -> Value {
+    let parent = json!({"name": gateway});
+    json!({
+        "kind": "HTTPRoute",
+        "metadata": {"name": format!("r{created}"), "namespace": "infra", "created": created},
+        "spec": {"parentRefs": [parent], "hostnames": hosts},
+        "status": {"parents": [{"parentRef": parent, "conditions": accepted()}]},
+    })
+}
+
+/// A set of that Gateway with one listener.
+fn set(name: &str, gateway: &str, protocol: &str) -> Value {
+    json!({
+        "kind": "ListenerSet",
+        "metadata": {"name": name, "namespace": "infra"},
+        "spec": {
+            "parentRef": {"name": gateway},
+            "listeners": [{"name": "one", "port": 8000, "protocol": protocol, "hostname": format!("{name}.example")}],
+        },
+        "status": {"conditions": accepted()},
+    })
+}
+
+fn hosts(prefix: &str, count: usize) -> Vec<String> {
+    let host = |n| format!("{prefix}{n}.example.com");
+    (0..count).map(host).collect()
+}
+
+fn only(discovered: BTreeMap<ObjectKey, Declared>) -> Declared {
+    let mut all = discovered.into_values();
+    let one = all.next().unwrap();
+    assert!(all.next().is_none());
+    one
+}
+
+#[test]
+fn three_hundred_hosts_at_two_addresses_are_six_hundred_rows() {
+    let objects = [gateway("edge", 2), route("edge", 1, &hosts("h", 300))];
+    let Declared {
+        targets, dropped, ..
+    } = only(discovered(&objects));
+    let rows: BTreeSet<_> = targets.iter().map(|target| target.row.clone()).collect();
+    assert_eq!((targets.len(), rows.len(), dropped.len()), (600, 600, 0));
+}
+
+#[test]
+fn of_more_hosts_than_an_object_may_have_those_of_the_oldest_routes_stay() {
+    let full = TARGETS_PER_OBJECT / 2;
+    let old = route("edge", 1, &hosts("old", full));
+    let declared = only(discovered(&[gateway("edge", 2), old.clone()]));
+    assert_eq!(
+        (declared.targets.len(), declared.dropped.len()),
+        (TARGETS_PER_OBJECT, 0)
+    );
+    let new = route("edge", 2, &hosts("new", 1));
+    let capped = only(discovered(&[new, old, gateway("edge", 2)]));
+    assert_eq!(capped.targets, declared.targets);
+    let over = Dropped {
+        host: "new0.example.com".into(),
+        reason: DropReason::Cap,
+    };
+    assert_eq!(capped.dropped, [over]);
+}
+
+/// What a change touches, as names.
+fn touched(gateways: &mut Gateways, written: &Value) -> Vec<String> {
+    let mut names: Vec<_> = (gateways.put(object(written)).into_iter())
+        .map(|key| key.name.to_string())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_change_touches_only_what_it_concerns() {
+    let mut gateways = Gateways::default();
+    for written in [
+        gateway("a", 1),
+        gateway("b", 1),
+        set("a1", "a", "HTTPS"),
+        set("a2", "a", "HTTPS"),
+        set("b1", "b", "HTTPS"),
+    ] {
+        gateways.put(object(&written));
+    }
+    let mut touched = |written: &Value| touched(&mut gateways, written);
+    let hosts = hosts("h", 1);
+    assert_eq!(touched(&route("a", 1, &hosts)), ["a"]);
+    assert_eq!(touched(&route("a", 1, &hosts)), [""; 0]);
+    assert_eq!(touched(&route("b", 1, &hosts)), ["a", "b"]);
+    assert_eq!(touched(&route("nobody", 1, &hosts)), ["b"]);
+
+    assert_eq!(touched(&set("a1", "a", "TLS")), ["a1"]);
+    assert_eq!(touched(&set("a1", "a", "HTTP")), ["a", "a1", "a2"]);
+    assert_eq!(
+        touched(&set("a1", "b", "HTTP")),
+        ["a", "a1", "a2", "b", "b1"]
+    );
+
+    let mut one_more = gateway("b", 1);
+    let listener = json!({"name": "more", "port": 8443, "protocol": "HTTPS"});
+    one_more["spec"]["listeners"]
+        .as_array_mut()
+        .unwrap()
+        .push(listener);
+    assert_eq!(touched(&one_more), ["b"]);
+    assert_eq!(touched(&gateway("b", 2)), ["a1", "b", "b1"]);
+}
+
+/// A sequence of small numbers that looks random and is always the same.
+struct Numbers(u64);
+
+impl Numbers {
+    /// A number below `limit`.
+    fn below(&mut self, limit: usize) -> usize {
+        // Knuth's MMIX constants; the high bits are the better ones.
+        self.0 = (self.0.wrapping_mul(6_364_136_223_846_793_005))
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % limit
+    }
+
+    fn of<'a>(&mut self, list: &[&'a str]) -> &'a str {
+        list[self.below(list.len())]
+    }
+
+    /// One of the few objects there can be, in one of its many forms.
+    fn object(&mut self) -> Value {
+        let namespace = self.of(&["n", "m"]);
+        let (kind, names): (_, &[&str]) = match self.below(6) {
+            0 => ("Gateway", &["g", "h"]),
+            1 => ("ListenerSet", &["s", "t"]),
+            2 => ("XListenerSet", &["s"]),
+            3 => ("TLSRoute", &["r"]),
+            _ => ("HTTPRoute", &["q", "r", "u"]),
+        };
+        let metadata =
+            json!({"name": self.of(names), "namespace": namespace, "created": self.below(2)});
+        let status = self.of(&["True", "True", "False"]);
+        let conditions = json!([{"type": "Accepted", "status": status}]);
+        let gateway = json!({"name": self.of(&["g", "h"]), "namespace": self.of(&["n", "m"])});
+        match kind {
+            "Gateway" => json!({
+                "kind": kind, "metadata": metadata, "spec": {"listeners": self.listeners()},
+                "status": {"addresses": [{"value": self.of(&["192.0.2.1", "192.0.2.2", "?"])}]},
+            }),
+            "ListenerSet" | "XListenerSet" => json!({
+                "kind": kind, "metadata": metadata,
+                "spec": {"parentRef": gateway, "listeners": self.listeners()},
+                "status": {"conditions": conditions},
+            }),
+            _ => self.route(kind, &metadata, &conditions),
+        }
+    }
+
+    fn listeners(&mut self) -> Vec<Value> {
+        let listener = |n: usize| {
+            json!({
+                "name": format!("l{n}"), "port": 80 + self.below(2),
+                "protocol": self.of(&["HTTP", "HTTPS", "TLS"]),
+                "hostname": self.of(&["", "*.x", "*.y.x", "a.x"]),
+                "allowedRoutes": {"namespaces": {"from": self.of(&["All", "Same"])}},
+            })
+        };
+        (0..2).map(listener).collect()
+    }
+
+    fn route(&mut self, kind: &str, metadata: &Value, conditions: &Value) -> Value {
+        let parent = match self.below(3) {
+            0 => json!({"kind": "ListenerSet", "name": self.of(&["s", "t"])}),
+            1 => json!({"group": X_GROUP, "kind": "XListenerSet", "name": "s", "namespace": "n"}),
+            _ => json!({"name": self.of(&["g", "h"]), "namespace": self.of(&["n", "m"])}),
+        };
+        let hosts: Vec<_> = (0..self.below(3))
+            .map(|_| self.of(&["a.x", "b.y.x", "*.x", "-"]))
+            .collect();
+        json!({
+            "kind": kind, "metadata": metadata,
+            "spec": {"parentRefs": [parent], "hostnames": hosts},
+            "status": {"parents": [{"parentRef": parent, "conditions": conditions}]},
+        })
+    }
+}
+
+#[test]
+fn what_is_known_depends_on_the_objects_and_not_on_the_way_to_them() {
+    for seed in 0..40 {
+        let mut numbers = Numbers(seed);
+        let mut gateways = Gateways::default();
+        let (mut there, mut known) = (BTreeMap::new(), BTreeMap::new());
+        for step in 0..50 {
+            let written = numbers.object();
+            let key = object(&written).key();
+            let touched = if numbers.below(4) == 0 {
+                there.remove(&key);
+                gateways.take(&key)
+            } else {
+                let touched = gateways.put(object(&written));
+                there.insert(key, written);
+                touched
+            };
+            for key in touched {
+                match gateways.declared(&key) {
+                    Some(declared) => drop(known.insert(key, declared)),
+                    None => drop(known.remove(&key)),
+                }
+            }
+            assert_eq!(
+                known,
+                discovered(there.values()),
+                "seed {seed}, step {step}"
+            );
+        }
+        for key in there.keys() {
+            gateways.take(key);
+        }
+        assert!(gateways.is_empty(), "seed {seed}: nothing is left behind");
+    }
+}

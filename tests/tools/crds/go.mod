@@ -1,0 +1,6 @@
+// The modules whose custom resource definitions the tests install; no Go code is built from them.
+module kube-https-exporter/tests/crds
+
+go 1.26
+
+require sigs.k8s.io/gateway-api v1.6.3
