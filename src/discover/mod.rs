@@ -253,9 +253,12 @@ mod tests {
         let defining = fs::read_dir(folder)
             .unwrap()
             .map(|file| file.unwrap().path())
-            .map(|path| match path.is_dir() {
-                true => path.join("mod.rs"),
-                false => path,
+            .map(|path| {
+                if path.is_dir() {
+                    path.join("mod.rs")
+                } else {
+                    path
+                }
             })
             .map(|path| fs::read_to_string(path).unwrap())
             .filter(|text| text.contains("\npub(super) const SOURCE: Source"))
