@@ -10,6 +10,7 @@ SHELL := bash
 TOOLS_DIR ?= $(CURDIR)/target/tools
 BIN := $(abspath $(TOOLS_DIR))/bin
 VENV := $(abspath $(TOOLS_DIR))/venv
+CRDS := $(abspath $(TOOLS_DIR))/crds
 export PATH := $(BIN):$(VENV)/bin:$(PATH):/usr/sbin
 
 CARGO_DENY := 0.20.2
@@ -53,11 +54,12 @@ GO_LDFLAGS := -s -w \
 stamp = $(abspath $(TOOLS_DIR))/.$(1)-$(shell { echo '$(3)'; cat $(2); } | sha256sum | cut -c 1-16)
 GO_STAMP := $(call stamp,go,tests/tools/go/go.mod tests/tools/go/go.sum,$(GO_BUILD) $(GO_LDFLAGS))
 PEER_STAMP := $(call stamp,peers,tests/tools/goserver/main.go tests/tools/java/TlsServer.java)
+CRD_STAMP := $(call stamp,crds,tests/tools/crds/go.mod)
 REQUIREMENTS := tests/tools/requirements.txt dashboards/requirements.txt
 VENV_STAMP := $(call stamp,venv,$(REQUIREMENTS))
 
 .PHONY: tools
-tools: tools-programs $(GO_STAMP) $(PEER_STAMP) $(VENV_STAMP) tools-deny ## Install what the tests need: Debian packages, Go and Python tools, cargo-deny
+tools: tools-programs $(GO_STAMP) $(CRD_STAMP) $(PEER_STAMP) $(VENV_STAMP) tools-deny ## Install what the tests need: Debian packages, Go and Python tools, cargo-deny
 	@echo "Tools are ready in $(BIN) and $(VENV)."
 
 .PHONY: tools-programs
@@ -86,6 +88,15 @@ $(GO_STAMP):
 	$(GO_BUILD) -ldflags '$(GO_LDFLAGS)' -o $(BIN)/ tool
 	mv $(BIN)/server $(BIN)/etcd
 	rm -f $(dir $@).go-*
+	touch $@
+
+$(CRD_STAMP):
+	@echo "Fetching the definitions of Gateway API: seconds"
+	module=$$(cd tests/tools/crds && go mod download -json sigs.k8s.io/gateway-api | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p')
+	rm -rf $(CRDS) $(dir $@).crds-*
+	mkdir -p $(CRDS)
+	cp -R "$$module/config/crd" $(CRDS)/gateway-api
+	chmod -R u+w $(CRDS)
 	touch $@
 
 $(PEER_STAMP):

@@ -251,11 +251,64 @@ impl Cluster {
                 },
                 "versions": [{
                     "name": kind.version, "served": true, "storage": true,
-                    "schema": {"openAPIV3Schema": schema},
+                    "schema": {"openAPIV3Schema": schema}, "subresources": {"status": {}},
                 }],
             },
         });
         self.apply::<CustomResourceDefinition>("", definition).await;
+        self.wait_for_kind(kind).await;
+    }
+
+    /// Makes the objects of these YAML documents, as kubectl would, then gives each its status, as
+    /// its controller would.
+    pub(crate) async fn apply_yaml(&self, text: &str) {
+        for mut object in serde_saphyr::from_multiple::<Value>(text).unwrap() {
+            let (api, name) = self.written(&object);
+            let written = object.as_object_mut().unwrap();
+            let status = written.remove("status").filter(Value::is_object);
+            let patch = Patch::Apply(&object);
+            api.patch(&name, &applying(), &patch).await.unwrap();
+            if let Some(status) = status {
+                let identity = ["apiVersion", "kind"].map(|field| object[field].clone());
+                let [version, kind] = identity;
+                let status = json!({
+                    "apiVersion": version, "kind": kind, "metadata": {"name": name}, "status": status,
+                });
+                let patch = Patch::Apply(&status);
+                api.patch_status(&name, &applying(), &patch).await.unwrap();
+            }
+        }
+    }
+
+    /// Deletes the objects of these YAML documents.
+    pub(crate) async fn delete_yaml(&self, text: &str) {
+        for object in serde_saphyr::from_multiple::<Value>(text).unwrap() {
+            let (api, name) = self.written(&object);
+            api.delete(&name, &DeleteParams::default()).await.unwrap();
+        }
+    }
+
+    /// Makes the kind of this custom resource definition, as its project publishes it, and waits
+    /// until it is served.
+    pub(crate) async fn install(&self, definition: &Value) {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        self.apply::<CustomResourceDefinition>("", definition.clone())
+            .await;
+        let spec = &definition["spec"];
+        let versions = spec["versions"].as_array().unwrap();
+        let served = versions.iter().find(|version| version["served"] == true);
+        let (group, version) = (text(&spec["group"]), text(&served.unwrap()["name"]));
+        self.wait_for_kind(&ApiResource {
+            api_version: format!("{group}/{version}"),
+            kind: text(&spec["names"]["kind"]),
+            plural: text(&spec["names"]["plural"]),
+            group,
+            version,
+        })
+        .await;
+    }
+
+    async fn wait_for_kind(&self, kind: &ApiResource) {
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), kind);
         for _ in 0..LOOKS {
             if api.list(&ListParams::default()).await.is_ok() {
@@ -264,6 +317,23 @@ impl Cluster {
             sleep(LOOK_EVERY).await;
         }
         panic!("{} is not served", kind.plural);
+    }
+
+    /// Where an object is, and its name. The kinds of the tests all take an s in the plural.
+    fn written(&self, object: &Value) -> (Api<DynamicObject>, String) {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
+        let (group, version) = api_version.split_once('/').unwrap();
+        let kind = ApiResource {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            plural: format!("{}s", kind.to_lowercase()),
+            api_version,
+            kind,
+        };
+        let namespace = text(&object["metadata"]["namespace"]);
+        let api = Api::namespaced_with(self.client.clone(), &namespace, &kind);
+        (api, text(&object["metadata"]["name"]))
     }
 
     /// Deletes an object.

@@ -20,22 +20,22 @@ use tokio::time::{Instant, timeout_at};
 use crate::cluster::{Cluster, needed};
 
 /// For a test's account.
-const ACCOUNT: &str = "exporter";
+pub(crate) const ACCOUNT: &str = "exporter";
 
 /// What is waited for takes a second or two, after a failure up to 30 s of back-off more.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// What discovery has said so far, and what it comes to.
-struct Discovered {
+pub(crate) struct Discovered {
     updates: BoxStream<'static, (&'static str, Update)>,
-    catalog: Catalog,
+    pub(crate) catalog: Catalog,
     rows: BTreeMap<Place, Arc<Target>>,
-    health: BTreeMap<&'static str, Health>,
+    pub(crate) health: BTreeMap<&'static str, Health>,
 }
 
 impl Discovered {
     /// Discovery by [`ACCOUNT`], whatever it may do.
-    async fn start(cluster: &Cluster, config: Config) -> Self {
+    pub(crate) async fn start(cluster: &Cluster, config: Config) -> Self {
         let found = cluster.search(ACCOUNT).await.find().await.unwrap();
         let context = Context {
             config: Arc::new(config),
@@ -51,7 +51,7 @@ impl Discovered {
     }
 
     /// Listens until `condition` holds.
-    async fn until(&mut self, what: &str, condition: impl Fn(&Self) -> bool) {
+    pub(crate) async fn until(&mut self, what: &str, condition: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !condition(self) {
             let Ok(next) = timeout_at(deadline, self.updates.next()).await else {
@@ -85,12 +85,12 @@ impl Discovered {
             .collect()
     }
 
-    fn targets(&self, source: &str) -> impl Iterator<Item = &Target> {
+    pub(crate) fn targets(&self, source: &str) -> impl Iterator<Item = &Target> {
         let of_source = move |target: &&Target| target.row.source == source;
         self.rows.values().map(|target| &**target).filter(of_source)
     }
 
-    fn synced(&self, source: &str) -> bool {
+    pub(crate) fn synced(&self, source: &str) -> bool {
         matches!(self.health.get(source), Some(Health::Synced(_)))
     }
 

@@ -33,6 +33,8 @@ mod versions;
 mod hostility;
 /// What is discovered in a real cluster, under the access rules of the sources' table.
 mod discovery;
+/// What is discovered of Gateway API, by its own definitions.
+mod gateway;
 /// What of a real cluster shows in a scrape, as it is and as it changes.
 mod cluster_to_scrape;
 /// API servers that publish their own addresses.
