@@ -16,7 +16,7 @@ use super::join::join;
 use super::watch::{Scope, Watch, owner};
 use super::{Access, Cluster, Context, Declared, Dropped, Health, Source, Start, Update};
 use crate::model::{
-    Address, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
+    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
 };
 
 pub(super) const SOURCE: Source = Source {
@@ -80,6 +80,7 @@ fn declared(cluster: &Cluster) -> Declared {
         name: Some(dns_name(name).unwrap_or_else(|| Address::parse(name).to_string().into())),
         roots,
         plaintext: PlaintextRule::Forbidden,
+        clients: Clients::Verifying,
     };
     Declared {
         targets: vec![target(
@@ -121,6 +122,7 @@ fn replicas(slice: &EndpointSlice) -> (Vec<Target>, Vec<Dropped>) {
                 name: Some(Arc::clone(name)),
                 roots: RootsRef::Cluster,
                 plaintext: PlaintextRule::Forbidden,
+                clients: Clients::Verifying,
             };
             target(
                 owner,

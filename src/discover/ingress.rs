@@ -18,7 +18,8 @@ use super::join::join;
 use super::watch::{Watch, owner, scopes};
 use super::{Access, Cluster, Context, DropReason, Dropped, Source, Start, Update};
 use crate::model::{
-    Address, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor, clean,
+    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
+    clean,
 };
 
 pub(super) const SOURCE: Source = Source {
@@ -126,6 +127,7 @@ fn target(owner: &Owner, host: &Host, name: Option<&Arc<str>>, front: &Front, tl
             name: name.cloned(),
             roots: RootsRef::Public,
             plaintext: PlaintextRule::Redirect,
+            clients: Clients::Verifying,
         },
         owners: vec![owner.clone()],
     }

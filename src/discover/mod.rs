@@ -14,7 +14,10 @@ mod host;
 mod ingress;
 mod join;
 mod journal;
+mod node;
 pub mod rbac;
+mod service;
+mod speaks;
 mod watch;
 
 use std::collections::BTreeMap;

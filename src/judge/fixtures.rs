@@ -9,9 +9,9 @@ use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issu
 use super::{Case, Policy, Roots, judge};
 use crate::config::{Caps, Config, Discovery, Expiry, PerAddress, Threshold};
 use crate::model::{
-    Address, AddressSeen, At, CertificateFacts, ClientAuth, Expectation, Failure, Handshake,
-    PlainAddressSeen, PlainAnswer, PlainDoor, PlainSeen, PlaintextRule, Reason, RootsRef, Row,
-    Severity, Target, TlsDoor, TlsSeen, TlsVersion, UnixTime, Verdict,
+    Address, AddressSeen, At, CertificateFacts, ClientAuth, Clients, Expectation, Failure,
+    Handshake, PlainAddressSeen, PlainAnswer, PlainDoor, PlainSeen, PlaintextRule, Reason,
+    RootsRef, Row, Severity, Target, TlsDoor, TlsSeen, TlsVersion, UnixTime, Verdict,
 };
 use crate::probe::chain::read_chain;
 
@@ -198,6 +198,7 @@ impl Scene {
                 name: Some("a.example".into()),
                 roots: RootsRef::Public,
                 plaintext: PlaintextRule::Redirect,
+                clients: Clients::Verifying,
             },
             owners: Vec::new(),
         };

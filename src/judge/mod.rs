@@ -26,6 +26,7 @@ mod version;
 mod negotiated;
 mod plaintext;
 mod declared;
+mod closed;
 
 #[cfg(test)]
 mod fixtures;
@@ -109,6 +110,7 @@ pub const CHECKS: &[Check] = &[
     negotiated::CHECK,
     plaintext::CHECK,
     declared::CHECK,
+    closed::CHECK,
 ];
 
 /// Everything that the checks have to say about a case.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Extra, Finding, Sample, Severity, Summary, Target, Verdict};
+use crate::model::{Clients, Extra, Finding, Reason, Sample, Severity, Summary, Target, Verdict};
 
 use super::block::{Block, RowLabels};
 use super::catalogue::Catalogue;
@@ -30,11 +30,12 @@ impl RowRecord {
         verdict: Verdict,
         probed: bool,
     ) -> Self {
+        let posture = Posture::of(target.expect.clients, &verdict, probed);
         let mut samples = verdict.samples;
         samples.extend(verdict.findings.iter().map(finding_sample));
         samples.extend(owner_samples(&target));
         Self {
-            posture: Posture::of(&verdict.findings, probed),
+            posture,
             summary: verdict.summary,
             findings: verdict.findings.into(),
             block: Arc::new(Block::new(catalogue, RowLabels::of(&target.row), &samples)),
@@ -65,16 +66,18 @@ fn owner_samples(target: &Target) -> impl Iterator<Item = Sample> {
 pub enum Posture {
     /// It shows a certificate, and nothing below holds.
     HttpsOnly,
-    /// It serves in clear: a critical plaintext finding.
+    /// It serves in clear, or answers where nothing may.
     Exposed,
     /// Its clients are turned away: unreachable, no TLS, or a critical certificate finding.
     Broken,
+    /// Nothing answers, and nothing may.
+    Closed,
     /// It never showed a certificate, and nothing else is known against it.
     Unknown,
 }
 
 impl Posture {
-    /// Every posture, in the order of the documentation.
+    /// Every posture of a door, in the order of the documentation: what is closed is none.
     pub const ALL: [Self; 4] = [Self::HttpsOnly, Self::Exposed, Self::Broken, Self::Unknown];
 
     /// The spelling in labels.
@@ -84,21 +87,28 @@ impl Posture {
             Self::HttpsOnly => "https_only",
             Self::Exposed => "exposed",
             Self::Broken => "broken",
+            Self::Closed => "closed",
             Self::Unknown => "unknown",
         }
     }
 
-    fn of(findings: &[Finding], probed: bool) -> Self {
+    fn of(clients: Clients, verdict: &Verdict, probed: bool) -> Self {
+        let findings = &verdict.findings;
         let critical = |prefix: &str| {
             findings.iter().any(|finding| {
                 finding.severity == Severity::Critical && finding.spec.name.starts_with(prefix)
             })
         };
         let unreachable = findings.iter().any(|f| f.spec.name == "unreachable");
-        if critical("plaintext_") {
+        if critical("plaintext_") || critical("insecure_port_open") {
             Self::Exposed
         } else if unreachable || critical("certificate") || critical("tls_not_spoken") {
             Self::Broken
+        } else if clients == Clients::Nobody {
+            match verdict.summary.failure {
+                Some(Reason::Refused | Reason::Timeout | Reason::Unreachable) => Self::Closed,
+                _ => Self::Unknown,
+            }
         } else if probed {
             Self::HttpsOnly
         } else {
@@ -111,14 +121,31 @@ impl Posture {
 mod tests {
     use super::*;
     use crate::model::FindingSpec;
-    use crate::record::samples::{EXPIRED, PLAINTEXT, UNREACHABLE};
+    use crate::record::samples::{EXPIRED, OPEN, PLAINTEXT, UNREACHABLE};
 
     fn posture(findings: &[(&'static FindingSpec, Severity)], probed: bool) -> Posture {
         let mut verdict = Verdict::default();
         for (spec, severity) in findings {
             verdict.find(spec, *severity, "");
         }
-        Posture::of(&verdict.findings, probed)
+        Posture::of(Clients::Verifying, &verdict, probed)
+    }
+
+    #[test]
+    fn a_port_that_must_be_closed_is_seen_to_be_or_not() {
+        let closed = |failure| {
+            let mut verdict = Verdict::default();
+            verdict.summary.failure = failure;
+            Posture::of(Clients::Nobody, &verdict, false)
+        };
+        assert_eq!(closed(Some(Reason::Refused)), Posture::Closed);
+        assert_eq!(closed(Some(Reason::Timeout)), Posture::Closed);
+        assert_eq!(closed(Some(Reason::Denied)), Posture::Unknown);
+        assert_eq!(closed(None), Posture::Unknown);
+        assert_eq!(
+            posture(&[(&OPEN, Severity::Critical)], false),
+            Posture::Exposed
+        );
     }
 
     #[test]
