@@ -8,6 +8,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use futures::StreamExt;
 use futures::stream::BoxStream;
 use k8s_openapi::api::networking::v1::{
     Ingress, IngressLoadBalancerIngress, IngressSpec, IngressTLS,
@@ -15,8 +16,10 @@ use k8s_openapi::api::networking::v1::{
 
 use super::host::{Host, dns_name};
 use super::join::join;
-use super::watch::{Watch, owner, scopes};
-use super::{Access, Cluster, Context, DropReason, Dropped, Source, Start, Update};
+use super::kind::Kind;
+use super::object::{Targets, declared};
+use super::watch::Watch;
+use super::{Cluster, Context, DropReason, Dropped, Source, Start, Update};
 use crate::model::{
     Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
     clean,
@@ -25,18 +28,14 @@ use crate::model::{
 pub(super) const SOURCE: Source = Source {
     name: NAME,
     help: "Hosts of Ingress objects, at the addresses that their controller published.",
-    access: &[Access {
-        group: "networking.k8s.io",
-        resource: "ingresses",
-        verbs: &["list", "watch"],
-        namespace: None,
-        names: &[],
-    }],
+    access: &[INGRESSES.access()],
     enabled: |config| config.discovery.ingress,
     start: Start::Cluster(start),
 };
 
 const NAME: &str = "ingress";
+
+const INGRESSES: Kind = Kind::namespaced::<Ingress>();
 
 /// The port of TLS where the status names none (`IngressTLS`: "443").
 const HTTPS: u16 = 443;
@@ -53,15 +52,16 @@ const STAND_IN: &str = "kube-https-exporter";
 const TARGETS_PER_OBJECT: usize = 10_000;
 
 fn start(context: &Context, cluster: &Cluster) -> BoxStream<'static, Update> {
-    let watches = scopes(&context.config.namespaces)
-        .map(|scope| Watch::new(cluster, scope, targets, context.clock).stream());
-    join(watches.collect())
+    let watches = Watch::all(context, cluster, INGRESSES, |owner, ingress| {
+        targets(owner, &ingress)
+    });
+    let parts = watches.into_iter().map(Watch::stream);
+    join(parts.collect()).map(declared).boxed()
 }
 
 /// Every target that `ingress` declares, and every host that cannot be one.
 #[must_use]
-pub(super) fn targets(ingress: &Ingress) -> (Vec<Target>, Vec<Dropped>) {
-    let owner = owner::<Ingress>(&ingress.metadata);
+pub(super) fn targets(owner: &Owner, ingress: &Ingress) -> Targets {
     let empty = IngressSpec::default();
     let spec = ingress.spec.as_ref().unwrap_or(&empty);
     let (hosts, mut dropped) = hosts(spec);
@@ -85,7 +85,7 @@ pub(super) fn targets(ingress: &Ingress) -> (Vec<Target>, Vec<Dropped>) {
                 targets.extend(
                     fronts
                         .iter()
-                        .map(|front| target(&owner, host, name.as_ref(), front, tls)),
+                        .map(|front| target(owner, host, name.as_ref(), front, tls)),
                 );
             }
         }

@@ -19,9 +19,18 @@ fn files(ending: &str) -> BTreeSet<PathBuf> {
         .collect()
 }
 
+fn owner() -> Owner {
+    Owner {
+        created: Some(UnixTime::from_secs(1)),
+        kind: "Ingress",
+        namespace: "trade".into(),
+        name: "shop".into(),
+    }
+}
+
 /// One line for each target and each dropped host.
 fn rendered(ingress: &Ingress) -> String {
-    let (targets, dropped) = targets(ingress);
+    let (targets, dropped) = targets(&owner(), ingress);
     let mut text = String::new();
     for target in &targets {
         let ports: Vec<_> = target
@@ -85,7 +94,10 @@ fn check_consistency(target: &Target) {
 fn every_fixture_declares_exactly_what_is_written_beside_it() {
     for file in files(".yaml") {
         let ingress: Ingress = serde_saphyr::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-        targets(&ingress).0.iter().for_each(check_consistency);
+        targets(&owner(), &ingress)
+            .0
+            .iter()
+            .for_each(check_consistency);
         let expected = fs::read_to_string(file.with_extension("expect.txt")).unwrap();
         assert_eq!(rendered(&ingress), expected, "{}", file.display());
     }
@@ -104,23 +116,13 @@ fn every_expectation_has_its_fixture() {
 
 #[test]
 fn a_target_carries_the_object_that_declares_it() {
-    let ingress: Ingress = serde_json::from_value(json!({
-        "metadata": {"name": "shop", "namespace": "trade", "creationTimestamp": "2026-01-02T03:04:05Z"},
-        "spec": {"rules": [{"host": "shop.example.com"}]},
-        "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}},
-    }))
-    .unwrap();
-    let target = &targets(&ingress).0[0];
+    let ingress = wide(1, 1);
+    let target = &targets(&owner(), &ingress).0[0];
     assert_eq!(
         (&*target.row.namespace, &*target.row.name),
         ("trade", "shop")
     );
-    let owner = &target.owners[0];
-    assert_eq!(
-        (owner.kind, &*owner.namespace, &*owner.name),
-        ("Ingress", "trade", "shop")
-    );
-    assert_eq!(owner.created.map(UnixTime::as_secs), Some(1_767_323_045));
+    assert_eq!(target.owners, [owner()]);
 }
 
 /// An object with this many hosts, published at this many addresses.
@@ -141,16 +143,16 @@ fn wide(hosts: usize, addresses: usize) -> Ingress {
 
 #[test]
 fn three_hundred_hosts_at_two_addresses_are_six_hundred_rows() {
-    let (targets, dropped) = targets(&wide(300, 2));
+    let (targets, dropped) = targets(&owner(), &wide(300, 2));
     let rows: HashSet<_> = targets.iter().map(|target| target.row.clone()).collect();
     assert_eq!((targets.len(), rows.len(), dropped.len()), (600, 600, 0));
 }
 
 #[test]
 fn an_object_comes_to_so_many_targets_and_no_more() {
-    let (all, dropped) = targets(&wide(100, 100));
+    let (all, dropped) = targets(&owner(), &wide(100, 100));
     assert_eq!((all.len(), dropped.len()), (TARGETS_PER_OBJECT, 0));
-    let (capped, dropped) = targets(&wide(101, 100));
+    let (capped, dropped) = targets(&owner(), &wide(101, 100));
     assert_eq!(capped, all);
     assert_eq!(
         dropped,
