@@ -51,7 +51,7 @@ pub use value::is_namespace;
 const MAX_BYTES: u64 = 8 << 20;
 
 /// The names of the discovery sources, as rules refer to them; `static` is this file's `targets`.
-const SOURCES: [&str; 3] = ["api_server", "ingress", "static"];
+const SOURCES: [&str; 5] = ["api_server", "node", "ingress", "service", "static"];
 
 /// Reads a configuration file.
 ///
@@ -204,8 +204,21 @@ pub struct Threshold {
 pub struct Discovery {
     /// The API server's own address and its replicas.
     pub api_server: bool,
+    /// Kubelets, and the ports that must be closed on nodes.
+    pub node: bool,
     /// Ingress hosts.
     pub ingress: bool,
+    /// Ports of Services.
+    pub service: ServiceDiscovery,
+}
+
+/// How ports of Services are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServiceDiscovery {
+    /// Whether they are.
+    pub enabled: bool,
+    /// At how many nodes node ports are looked at; none for 0.
+    pub nodes: usize,
 }
 
 /// What is left out of the metrics.

@@ -17,6 +17,7 @@ mod join;
 mod journal;
 mod kind;
 mod node;
+mod node_ports;
 mod object;
 pub mod rbac;
 mod service;
@@ -37,7 +38,13 @@ pub use cluster::{Cluster, ClusterError, Search};
 use object::Object;
 
 /// Every source, in the order of the documentation.
-pub const SOURCES: &[Source] = &[api_server::SOURCE, ingress::SOURCE, fixed::SOURCE];
+pub const SOURCES: &[Source] = &[
+    api_server::SOURCE,
+    node::SOURCE,
+    ingress::SOURCE,
+    service::SOURCE,
+    fixed::SOURCE,
+];
 
 /// One source: what it reads, and how it says what it found.
 #[derive(Debug)]
@@ -295,10 +302,14 @@ mod tests {
     #[tokio::test]
     async fn sources_run_that_are_on_and_have_the_cluster_they_need() {
         let mut context = context(Some(Cluster::for_tests("https://127.0.0.1:9")));
-        assert_eq!(names(&context), ["api_server", "ingress", "static"]);
+        assert_eq!(names(&context), ["api_server", "node", "ingress", "service", "static"]);
         let mut config = Config::clone(&context.config);
         config.discovery.ingress = false;
+        config.discovery.service.enabled = false;
         config.targets.clear();
+        context.config = Arc::new(config.clone());
+        assert_eq!(names(&context), ["api_server", "node"]);
+        config.namespaces = vec!["shop".into()];
         context.config = Arc::new(config);
         assert_eq!(names(&context), ["api_server"]);
     }

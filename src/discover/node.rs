@@ -6,19 +6,45 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Node;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use k8s_openapi::api::core::v1::{Node, NodeAddress};
 
-use super::{DropReason, Dropped};
+use super::join::join;
+use super::kind::Kind;
+use super::object::{Targets, declared};
+use super::watch::Watch;
+use super::{Cluster, Context, DropReason, Dropped, Source, Start, Update};
 use crate::model::{
     Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
 };
 
+pub(super) const SOURCE: Source = Source {
+    name: NAME,
+    help: "Every node's kubelet, and the ports that must be closed on nodes.",
+    access: &[KIND.access()],
+    // Nodes are in no namespace: whoever looks at some namespaces does not mean them.
+    enabled: |config| config.discovery.node && config.namespaces.is_empty(),
+    start: Start::Cluster(start),
+};
+
 const NAME: &str = "node";
+
+/// Nodes.
+pub(super) const KIND: Kind = Kind::cluster_scoped::<Node>();
 
 /// Ports that give whoever asks access to the node or the cluster, and that nothing else is known
 /// to use: Docker's API, the kubelet's read-only port, and the scheduler's and the controller
 /// manager's ports in clear. (The API server's, 8080, is used by too much else.)
 const MUST_BE_CLOSED: [u16; 4] = [2375, 10255, 10251, 10252];
+
+fn start(context: &Context, cluster: &Cluster) -> BoxStream<'static, Update> {
+    let watches = Watch::all(context, cluster, KIND, |owner, node| {
+        targets(owner, &facts(&node))
+    });
+    let parts = watches.into_iter().map(Watch::stream);
+    join(parts.collect()).map(declared).boxed()
+}
 
 /// What of a node matters here.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,8 +63,7 @@ pub(super) fn facts(node: &Node) -> NodeFacts {
     let status = node.status.as_ref();
     let addresses = status.and_then(|status| status.addresses.as_deref());
     let conditions = status.and_then(|status| status.conditions.as_deref());
-    let internal =
-        |address: &&k8s_openapi::api::core::v1::NodeAddress| address.type_ == "InternalIP";
+    let internal = |address: &&NodeAddress| address.type_ == "InternalIP";
     let mut ips: Vec<IpAddr> = Vec::new();
     for address in addresses.unwrap_or_default().iter().filter(internal) {
         match address.address.parse() {
@@ -59,7 +84,7 @@ pub(super) fn facts(node: &Node) -> NodeFacts {
 }
 
 /// The targets of a node, and what cannot be one.
-pub(super) fn targets(owner: &Owner, node: &NodeFacts) -> (Vec<Target>, Vec<Dropped>) {
+pub(super) fn targets(owner: &Owner, node: &NodeFacts) -> Targets {
     let kubelet = |ip: &IpAddr| Some(target(owner, *ip, node.kubelet?, true));
     let closed = |ip: &IpAddr| {
         let (owner, ip) = (owner.clone(), *ip);

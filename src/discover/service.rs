@@ -15,20 +15,54 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use futures::stream::BoxStream;
 use k8s_openapi::api::core::v1::{LoadBalancerIngress, Service, ServicePort, ServiceSpec};
 
 use super::host::dns_name;
+use super::index::indexed;
+use super::kind::Kind;
+use super::node;
+use super::node_ports::{Kept, NodePorts};
+use super::object::Targets;
 use super::speaks::{Speaks, speaks};
-use super::{DropReason, Dropped};
+use super::watch::Watch;
+use super::{Cluster, Context, DropReason, Dropped, Source, Start, Update};
 use crate::model::{
     Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
 };
 
+pub(super) const SOURCE: Source = Source {
+    name: NAME,
+    help: "Ports of Services that are said to speak HTTP or TLS: load balancers, external IP addresses, and node ports at some nodes.",
+    access: &[SERVICES.access(), node::KIND.access()],
+    enabled: |config| config.discovery.service.enabled,
+    start: Start::Cluster(start),
+};
+
 const NAME: &str = "service";
+
+const SERVICES: Kind = Kind::namespaced::<Service>();
 
 /// The most targets that one object may come to: twice what the caps allow a whole namespace by
 /// default. Bounds the work that ports times addresses could cause.
 const TARGETS_PER_OBJECT: usize = 10_000;
+
+/// Roles in some namespaces cannot permit to read nodes: there, node ports may have to be left out.
+fn start(context: &Context, cluster: &Cluster) -> BoxStream<'static, Update> {
+    let services = Watch::all(context, cluster, SERVICES, |_, service| {
+        Kept::Service(exposed(&service))
+    });
+    let nodes = Watch::all(context, cluster, node::KIND, |_, node| {
+        Kept::Node(node::facts(&node))
+    });
+    let namespaced = !context.config.namespaces.is_empty();
+    let nodes = nodes
+        .into_iter()
+        .map(|watch| if namespaced { watch.optional() } else { watch }.stream());
+    let parts = services.into_iter().map(Watch::stream).chain(nodes);
+    let count = context.config.discovery.service.nodes;
+    indexed(NodePorts::new(cluster.inside, count), parts.collect())
+}
 
 /// What of a Service can be dialled from outside.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -248,12 +282,7 @@ fn serves(entry: &LoadBalancerIngress, port: u16) -> bool {
 
 /// The targets that a Service comes to, with its node ports at `nodes`, and what cannot be one.
 /// `inside` says that this program runs in the cluster.
-pub(super) fn targets(
-    owner: &Owner,
-    exposed: &Exposed,
-    nodes: &[IpAddr],
-    inside: bool,
-) -> (Vec<Target>, Vec<Dropped>) {
+pub(super) fn targets(owner: &Owner, exposed: &Exposed, nodes: &[IpAddr], inside: bool) -> Targets {
     let mut dropped = exposed.dropped.clone();
     let fronts = exposed.fronts.iter().map(|front| {
         let inconclusive = inside && front.bypassed_inside;

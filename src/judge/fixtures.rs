@@ -7,7 +7,7 @@ use std::time::Duration;
 use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 use super::{Case, Policy, Roots, judge};
-use crate::config::{Caps, Config, Discovery, Expiry, PerAddress, Threshold};
+use crate::config::{Caps, Config, Discovery, Expiry, PerAddress, ServiceDiscovery, Threshold};
 use crate::model::{
     Address, AddressSeen, At, CertificateFacts, ClientAuth, Clients, Expectation, Failure,
     Handshake, PlainAddressSeen, PlainAnswer, PlainDoor, PlainSeen, PlaintextRule, Reason,
@@ -143,7 +143,12 @@ pub(super) fn config() -> Config {
         namespaces: Vec::new(),
         discovery: Discovery {
             api_server: true,
+            node: true,
             ingress: true,
+            service: ServiceDiscovery {
+                enabled: true,
+                nodes: 2,
+            },
         },
         rules: Vec::new(),
         targets: Vec::new(),

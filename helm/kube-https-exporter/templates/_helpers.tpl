@@ -55,14 +55,14 @@ namespace is empty. Namespaced mode has one Role in each of the configured names
     {{- if .namespace }}
       {{- $name := printf "%s-%s" (include "khe.fullname" $) (replace "_" "-" .source) }}
       {{- $roles = append $roles (dict "name" $name "namespace" .namespace "rules" (list $rule)) }}
-    {{- else }}
+    {{- else if not (and .cluster_scoped $.Values.config.namespaces) }}
       {{- $everywhere = append $everywhere $rule }}
     {{- end }}
   {{- end }}
 {{- end }}
 {{- if $everywhere }}
   {{- range .Values.config.namespaces | default (list "") }}
-    {{- $roles = append $roles (dict "name" (include "khe.fullname" $) "namespace" . "rules" $everywhere) }}
+    {{- $roles = append $roles (dict "name" (include "khe.fullname" $) "namespace" . "rules" ($everywhere | uniq)) }}
   {{- end }}
 {{- end }}
 {{- toYaml $roles }}
