@@ -302,7 +302,10 @@ mod tests {
     #[tokio::test]
     async fn sources_run_that_are_on_and_have_the_cluster_they_need() {
         let mut context = context(Some(Cluster::for_tests("https://127.0.0.1:9")));
-        assert_eq!(names(&context), ["api_server", "node", "ingress", "service", "static"]);
+        assert_eq!(
+            names(&context),
+            ["api_server", "node", "ingress", "service", "static"]
+        );
         let mut config = Config::clone(&context.config);
         config.discovery.ingress = false;
         config.discovery.service.enabled = false;

@@ -31,6 +31,8 @@ mod versions;
 mod hostility;
 /// What is discovered in a real cluster, under the access rules of the sources' table.
 mod discovery;
+/// Ports of Services and nodes, from a real cluster to what Prometheus scrapes.
+mod services;
 /// What of a real cluster shows in a scrape.
 mod cluster_to_scrape;
 /// What the source keeps to.
