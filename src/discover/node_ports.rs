@@ -35,7 +35,7 @@ pub(super) struct NodePorts {
     chosen: Vec<IpAddr>,
     services: HashMap<ObjectKey, Object<Kept>>,
     /// Those of `services` that have node ports.
-    with_node_ports: BTreeSet<ObjectKey>,
+    at_nodes: BTreeSet<ObjectKey>,
 }
 
 impl NodePorts {
@@ -47,7 +47,7 @@ impl NodePorts {
             nodes: BTreeMap::new(),
             chosen: Vec::new(),
             services: HashMap::new(),
-            with_node_ports: BTreeSet::new(),
+            at_nodes: BTreeSet::new(),
         }
     }
 
@@ -66,16 +66,16 @@ impl NodePorts {
             return Vec::new();
         }
         self.chosen = chosen;
-        self.with_node_ports.iter().cloned().collect()
+        self.at_nodes.iter().cloned().collect()
     }
 
     fn set_service(&mut self, key: ObjectKey, object: Object<Kept>) -> Vec<ObjectKey> {
         let has_node_ports =
             matches!(&object.kept, Some(Kept::Service(exposed)) if exposed.has_node_ports());
         if has_node_ports {
-            self.with_node_ports.insert(key.clone());
+            self.at_nodes.insert(key.clone());
         } else {
-            self.with_node_ports.remove(&key);
+            self.at_nodes.remove(&key);
         }
         self.services.insert(key.clone(), object);
         vec![key]
@@ -106,7 +106,7 @@ impl Index for NodePorts {
         if key.kind == super::node::KIND.name {
             return self.set_node(&key.name, Vec::new());
         }
-        self.with_node_ports.remove(key);
+        self.at_nodes.remove(key);
         self.services.remove(key);
         vec![key.clone()]
     }

@@ -122,9 +122,9 @@ pub(super) fn exposed(service: &Service) -> Exposed {
     let Some(spec) = &service.spec else {
         return Exposed::default();
     };
-    let families = spec.ip_families.iter().flatten().filter_map(family);
+    let families = spec.ip_families.iter().flatten();
     let mut exposed = Exposed {
-        families: families.collect(),
+        families: families.filter_map(|text| family(text)).collect(),
         ..Exposed::default()
     };
     let headless = spec.cluster_ip.as_deref() == Some("None");
@@ -146,8 +146,8 @@ pub(super) fn exposed(service: &Service) -> Exposed {
     exposed
 }
 
-fn family(text: &String) -> Option<Family> {
-    match text.as_str() {
+fn family(text: &str) -> Option<Family> {
+    match text {
         "IPv4" => Some(Family::V4),
         "IPv6" => Some(Family::V6),
         _ => None,

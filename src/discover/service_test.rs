@@ -121,7 +121,7 @@ fn every_expectation_has_its_fixture() {
     }
 }
 
-fn service(spec: Value) -> Service {
+fn service(spec: &Value) -> Service {
     serde_json::from_value(json!({"metadata": {"name": "shop"}, "spec": spec})).unwrap()
 }
 
@@ -134,7 +134,7 @@ fn count(service: &Service, nodes: &[IpAddr]) -> (usize, Vec<DropReason>) {
 #[test]
 fn without_a_node_node_ports_have_no_address() {
     let ports = json!([{"name": "https", "port": 443, "nodePort": 30443}]);
-    let service = service(json!({"type": "NodePort", "ports": ports}));
+    let service = service(&json!({"type": "NodePort", "ports": ports}));
     assert_eq!(count(&service, &[]), (0, vec![DropReason::NoAddress]));
 }
 
@@ -142,7 +142,7 @@ fn without_a_node_node_ports_have_no_address() {
 fn three_hundred_ports_at_three_addresses_are_nine_hundred_rows() {
     let port = |n| json!({"name": format!("https-{n}"), "port": 1000 + n, "nodePort": 30_000 + n});
     let ports: Vec<_> = (0..300).map(port).collect();
-    let service = service(json!({"type": "NodePort", "ports": ports}));
+    let service = service(&json!({"type": "NodePort", "ports": ports}));
     assert_eq!(count(&service, &nodes()), (900, vec![]));
 }
 
@@ -155,7 +155,7 @@ fn a_service_comes_to_so_many_targets_and_no_more() {
         (0..count).map(port).collect::<Vec<_>>()
     };
     let with =
-        |kind, count| service(json!({"type": kind, "externalIPs": ips, "ports": ports(count)}));
+        |kind, count| service(&json!({"type": kind, "externalIPs": ips, "ports": ports(count)}));
     let full = (TARGETS_PER_OBJECT, vec![]);
     assert_eq!(count(&with("ClusterIP", 100), &nodes()), full);
     let over = (TARGETS_PER_OBJECT, vec![DropReason::Cap]);

@@ -1,8 +1,8 @@
 //! What a port of a Service speaks, as far as its Service says: nothing is decided by it but whether
 //! the port is looked at, and what is expected there.
 //!
-//! Ports that say nothing of HTTP or TLS are left alone: MySQL locks out a host that breaks off a
-//! hundred handshakes (`max_connect_errors`), and a node's address is shared by many.
+//! Ports that say nothing of HTTP or TLS are left alone: a `mysqld` locks out a host that breaks off
+//! a hundred handshakes (`max_connect_errors`), and a node's address is shared by many.
 
 use k8s_openapi::api::core::v1::ServicePort;
 
