@@ -24,13 +24,14 @@ help: ## Print the targets
 
 .PHONY: test
 test: ## Install what is needed, then run everything that CI runs
-	@for step in $(STEPS); do
+	@times=
+	for step in $(STEPS); do
 	  printf '\n==> %s\n' "$$step"
 	  start=$$SECONDS
 	  $(MAKE) --no-print-directory "$$step"
-	  echo "==> $$step took $$((SECONDS - start)) s"
+	  times+=$$(printf '\n  %-12s %4d s' "$$step" $$((SECONDS - start)))
 	done
-	printf '\nAll passed, in %s s.\n' "$$SECONDS"
+	printf '\nAll passed, in %s s:%s\n' "$$SECONDS" "$$times"
 
 # ---- What the tests need
 
@@ -160,6 +161,10 @@ endef
 .PHONY: gen
 gen: $(VENV_STAMP) ## Write all that is generated again: docs, the chart's access rules, dashboards
 	@$(call generate,.)
+
+.PHONY: golden
+golden: ## Write the scrape of the demo anew that the tests expect
+	UPDATE_GOLDEN=1 cargo test --locked --test integration golden::the_demo
 
 .PHONY: gen-check
 gen-check: $(VENV_STAMP) ## Check that what is generated is what would be written

@@ -11,7 +11,8 @@ use std::time::Duration;
 use k8s_openapi::api::authentication::v1::TokenRequest;
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding};
-use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, DynamicObject};
 use kube_https_exporter::discover::rbac::{Grant, rules};
 use kube_https_exporter::discover::{SOURCES, Search};
@@ -215,6 +216,54 @@ impl Cluster {
         api.patch_status(&name, &applying(), &Patch::Apply(object))
             .await
             .unwrap();
+    }
+
+    /// An object; `None` where there is none.
+    pub(crate) async fn get<K: kube::Resource<DynamicType = ()>>(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Option<DynamicObject> {
+        self.api::<K>(namespace).get_opt(name).await.unwrap()
+    }
+
+    /// An object of a kind that a custom resource definition makes, which must be there.
+    pub(crate) async fn get_custom(
+        &self,
+        kind: &ApiResource,
+        namespace: &str,
+        name: &str,
+    ) -> DynamicObject {
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, kind);
+        api.get(name).await.unwrap()
+    }
+
+    /// Makes a kind that takes any fields, and waits until it is served.
+    pub(crate) async fn custom_kind(&self, kind: &ApiResource) {
+        let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+        let definition = json!({
+            "metadata": {"name": format!("{}.{}", kind.plural, kind.group)},
+            "spec": {
+                "group": kind.group,
+                "scope": "Namespaced",
+                "names": {
+                    "kind": kind.kind, "plural": kind.plural, "singular": kind.kind.to_lowercase(),
+                },
+                "versions": [{
+                    "name": kind.version, "served": true, "storage": true,
+                    "schema": {"openAPIV3Schema": schema},
+                }],
+            },
+        });
+        self.apply::<CustomResourceDefinition>("", definition).await;
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), kind);
+        for _ in 0..LOOKS {
+            if api.list(&ListParams::default()).await.is_ok() {
+                return;
+            }
+            sleep(LOOK_EVERY).await;
+        }
+        panic!("{} is not served", kind.plural);
     }
 
     /// Deletes an object.

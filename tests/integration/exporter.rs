@@ -18,7 +18,7 @@ use crate::scrape::Scrape;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// For whatever is waited for, on two cores that run other tests too.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The program with these arguments, in a folder of its own, with no cluster in its environment.
 pub(crate) fn program(site: &Site, arguments: &[&str]) -> Command {
@@ -60,8 +60,13 @@ pub(crate) struct Ended {
 impl Exporter {
     /// Serves by this configuration; `kubeconfig` says which cluster, if any.
     pub(crate) async fn serve(config: &Value, kubeconfig: Option<&Path>) -> Self {
+        Self::serve_text(&config.to_string(), kubeconfig).await
+    }
+
+    /// As [`Self::serve`], with the configuration as text.
+    pub(crate) async fn serve_text(config: &str, kubeconfig: Option<&Path>) -> Self {
         let site = Site::new("exporter");
-        let file = site.write("config.yaml", &config.to_string());
+        let file = site.write("config.yaml", config);
         let mut arguments = vec![format!("--config.file={file}")];
         arguments
             .extend(kubeconfig.map(|kubeconfig| format!("--kubeconfig={}", kubeconfig.display())));
@@ -108,7 +113,7 @@ impl Exporter {
 
     /// What it answers at `path`.
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        let answer = http::get(self.address, path, &[]).await;
+        let answer = http::get(self.address, path).await;
         answer.unwrap_or_else(|error| panic!("{path} cannot be read: {error}; {}", self.log()))
     }
 
@@ -145,19 +150,28 @@ impl Exporter {
         what: &str,
         condition: impl Fn(&Scrape) -> bool,
     ) -> Scrape {
+        let (scrape, body) = self.last_within(patience, &condition).await;
+        if !condition(&scrape) {
+            let left = self.site.write("scrape.txt", &body);
+            let log = self.log();
+            panic!("not so in {patience:?}: {what}; the last scrape is {left}; {log}");
+        }
+        scrape
+    }
+
+    /// Scrapes until `condition` holds or this long has passed, and gives the last scrape and its
+    /// text.
+    pub(crate) async fn last_within(
+        &self,
+        patience: Duration,
+        condition: impl Fn(&Scrape) -> bool,
+    ) -> (Scrape, String) {
         let deadline = Instant::now() + patience;
         loop {
             let body = self.get("/metrics").await.body;
             let scrape = Scrape::read(&body);
-            if condition(&scrape) {
-                return scrape;
-            }
-            if Instant::now() > deadline {
-                let left = self.site.write("scrape.txt", &body);
-                panic!(
-                    "not so in {patience:?}: {what}; the last scrape is {left}; {}",
-                    self.log()
-                );
+            if condition(&scrape) || Instant::now() > deadline {
+                return (scrape, body);
             }
             sleep(LOOK_EVERY).await;
         }

@@ -33,6 +33,8 @@ pub(crate) enum Manner {
     Drip,
     /// It answers as HTTP in clear.
     Http,
+    /// It answers as HTTP in clear, with a header that never ends.
+    EndlessHttp,
     /// It greets as SSH.
     Ssh,
     /// It answers with a fatal alert that no standard knows.
@@ -101,6 +103,10 @@ async fn misbehave(mut stream: TcpStream, manner: Manner) {
         Manner::Http => {
             let answer = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n";
             say(stream, answer.as_bytes()).await;
+        }
+        Manner::EndlessHttp => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nServer: ").await.ok();
+            repeat(stream, &[b'a'; 4096]).await;
         }
         Manner::Ssh => say(stream, b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n").await,
         Manner::UnknownAlert => say(stream, &[21, 3, 3, 0, 2, 2, 255]).await,

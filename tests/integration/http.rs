@@ -19,16 +19,8 @@ pub(crate) struct Answer {
 }
 
 /// Asks for `path`. By HTTP 1.0, so that the answer comes whole and ends with the connection.
-pub(crate) async fn get(
-    server: SocketAddr,
-    path: &str,
-    headers: &[(&str, &str)],
-) -> io::Result<Answer> {
-    let mut request = format!("GET {path} HTTP/1.0\r\nHost: {server}\r\n");
-    for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
-    }
-    request.push_str("\r\n");
+pub(crate) async fn get(server: SocketAddr, path: &str) -> io::Result<Answer> {
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {server}\r\n\r\n");
     let exchange = async {
         let mut stream = TcpStream::connect(server).await?;
         stream.write_all(request.as_bytes()).await?;

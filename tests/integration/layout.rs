@@ -35,7 +35,7 @@ impl Source {
 /// The modules that stand behind `crate::`: one, or those between braces. A name that is none
 /// comes of braces within braces, or that go on in the next line.
 fn named(text: &str) -> impl Iterator<Item = &str> {
-    let list = text.strip_prefix('{').unwrap_or(identifier(text));
+    let list = text.strip_prefix('{').unwrap_or_else(|| identifier(text));
     let list = list.split_once('}').map_or(list, |(list, _)| list);
     list.split(',').map(str::trim).map(identifier)
 }
@@ -43,7 +43,7 @@ fn named(text: &str) -> impl Iterator<Item = &str> {
 /// The identifier that `text` begins with.
 fn identifier(text: &str) -> &str {
     let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    &text[..end.unwrap_or(text.len())]
+    end.map_or(text, |end| text.split_at(end).0)
 }
 
 fn sources() -> Vec<Source> {

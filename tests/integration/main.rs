@@ -5,7 +5,9 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "clippy's exception for tests does not cover their helpers; a failed test panics"
+    clippy::float_cmp,
+    reason = "clippy's exception for tests does not cover their helpers; a failed test panics, and \
+              values that are compared are exact"
 )]
 
 /// Certificates.
@@ -35,5 +37,17 @@ mod discovery;
 mod services;
 /// What of a real cluster shows in a scrape.
 mod cluster_to_scrape;
+/// Everything that the demo shows.
+mod golden;
+/// What the chart makes of a real cluster.
+mod chart;
+/// What a real Prometheus makes of a scrape.
+mod prometheus;
+/// API servers that publish themselves.
+mod replicas;
+/// What hostile servers and wrong configurations come to.
+mod bad_input;
+/// What `check` prints and how it ends.
+mod check;
 /// What the source keeps to.
 mod layout;

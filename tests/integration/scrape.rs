@@ -197,32 +197,26 @@ impl<'a> Metric<'a> {
 
 impl fmt::Display for Metric<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_series(f, self.name, self.labels.iter().copied())
+        f.write_str(&series(self.name, self.labels.iter().copied()))
     }
 }
 
 impl fmt::Display for Sample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let labels = self.labels.iter();
-        write_series(
-            f,
-            &self.name,
-            labels.map(|(name, value)| (&**name, &**value)),
-        )?;
-        write!(f, " {}", self.value)
+        let labels = labels.map(|(name, value)| (&**name, &**value));
+        write!(f, "{} {}", series(&self.name, labels), self.value)
     }
 }
 
-fn write_series<'a>(
-    f: &mut fmt::Formatter<'_>,
-    name: &str,
-    labels: impl Iterator<Item = (&'a str, &'a str)>,
-) -> fmt::Result {
+/// A name and labels, as they are written in queries.
+pub(crate) fn series<'a>(name: &str, labels: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let labels: Vec<_> = labels
         .map(|(name, value)| format!("{name}={value:?}"))
         .collect();
-    match labels.is_empty() {
-        true => f.write_str(name),
-        false => write!(f, "{name}{{{}}}", labels.join(",")),
+    if labels.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{name}{{{}}}", labels.join(","))
     }
 }

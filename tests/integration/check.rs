@@ -1,0 +1,112 @@
+//! `check` with hosts: what it prints, and the code it ends with.
+
+use std::net::TcpListener;
+
+use rcgen::KeyPair;
+use serde_json::json;
+
+use crate::ca::{CA, Ca, Leaf};
+use crate::exporter::run;
+use crate::hostile::{Hostile, Manner};
+use crate::peers;
+use crate::process::Site;
+
+/// Checks that port of loopback, trusting the test's authority, and gives the exit code and what
+/// was printed.
+async fn check(port: u16, more: &[&str]) -> (Option<i32>, String) {
+    let site = Site::new("check");
+    let ca = site.write("ca.pem", &CA.issuer.pem());
+    let config = json!({"trust": {"ca_files": [ca]}, "timeout": "2s"});
+    let file = site.write("config.yaml", &config.to_string());
+    let host = format!("127.0.0.1:{port}");
+    let output = run(
+        &site,
+        &[&["check", "--config.file", &file, &host], more].concat(),
+    )
+    .await;
+    let printed = String::from_utf8(output.stdout).unwrap();
+    (output.status.code(), printed)
+}
+
+/// The words of the table's first row, which begins at the second line.
+fn row(table: &str) -> Vec<&str> {
+    let row = table.lines().nth(1).unwrap_or_default();
+    row.split_whitespace().collect()
+}
+
+fn loopback(expired: bool) -> Leaf {
+    let mut params = Ca::params(&["127.0.0.1"]);
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(if expired { 2021 } else { 2100 }, 1, 1);
+    CA.issue(&params, &KeyPair::generate().unwrap())
+}
+
+#[tokio::test]
+async fn a_good_host_is_ok() {
+    let peer = peers::nginx(&loopback(false), "TLSv1.2 TLSv1.3");
+    let port = peer.address.port();
+    let (code, table) = check(port, &["--fail-on=info"]).await;
+    assert_eq!(code, Some(0), "{table}");
+    let row = row(&table);
+    assert_eq!(row[..2], ["ok", &format!("127.0.0.1:{port}")], "{table}");
+    assert_eq!(row.last(), Some(&"1.3"), "{table}");
+    assert!(table.ends_with("\n\n1 door: 1 ok.\n"), "{table}");
+}
+
+#[tokio::test]
+async fn an_expired_certificate_ends_with_1_unless_nothing_is_to() {
+    let peer = peers::nginx(&loopback(true), "TLSv1.2 TLSv1.3");
+    let (code, table) = check(peer.address.port(), &[]).await;
+    assert_eq!(code, Some(1), "{table}");
+    let row = row(&table);
+    assert_eq!(row[0], "critical", "{table}");
+    assert_eq!(row.last(), Some(&"certificate_expired"), "{table}");
+
+    let (code, same) = check(peer.address.port(), &["--fail-on=never"]).await;
+    assert_eq!(code, Some(0), "{same}");
+    assert_eq!(same, table);
+}
+
+#[tokio::test]
+async fn a_warning_ends_with_1_only_where_that_was_asked_for() {
+    let peer = peers::nginx(&loopback(false), "TLSv1 TLSv1.1 TLSv1.2 TLSv1.3");
+    let (code, table) = check(peer.address.port(), &[]).await;
+    assert_eq!(code, Some(0), "{table}");
+    assert_eq!(row(&table)[0], "warning", "{table}");
+    assert!(table.contains("tls_version_outdated"), "{table}");
+    let (code, _) = check(peer.address.port(), &["--fail-on=warning"]).await;
+    assert_eq!(code, Some(1));
+}
+
+#[tokio::test]
+async fn http_where_tls_should_be_is_a_finding() {
+    let peer = Hostile::start(Manner::Http).await;
+    let (code, table) = check(peer.address.port(), &[]).await;
+    assert_eq!(code, Some(1), "{table}");
+    assert!(table.contains("tls_not_spoken"), "{table}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_reached_ends_with_3() {
+    // Bound, and nobody listens once it is dropped.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let (code, table) = check(port, &[]).await;
+    assert_eq!(code, Some(3), "{table}");
+    let row = row(&table);
+    assert_eq!(row[0], "warning", "{table}");
+    assert!(row.ends_with(&["unreachable", "(refused)"]), "{table}");
+
+    // A finding outranks it.
+    let (code, _) = check(port, &["--fail-on=warning"]).await;
+    assert_eq!(code, Some(1));
+}
+
+#[tokio::test]
+async fn what_hangs_ends_with_3_after_its_deadline() {
+    let peer = Hostile::start(Manner::Hang).await;
+    let (code, table) = check(peer.address.port(), &[]).await;
+    assert_eq!(code, Some(3), "{table}");
+    assert!(table.contains("unreachable"), "{table}");
+}
