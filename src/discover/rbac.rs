@@ -87,6 +87,7 @@ mod tests {
             [
                 "Cluster: list+watch /nodes ",
                 "Cluster: list+watch /services ",
+                "Cluster: list+watch networking.k8s.io/ingressclasses ",
                 "Cluster: list+watch networking.k8s.io/ingresses ",
                 "Namespace(\"default\"): list+watch discovery.k8s.io/endpointslices kubernetes",
             ]

@@ -12,6 +12,8 @@ use bytes::Bytes;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use serde_json::{Value, json};
 
+use super::super::controller::Manner;
+use super::super::ingress::Facts;
 use super::super::object::{Targets, declared};
 use super::super::{Declared, DropReason, Dropped, ingress};
 use super::*;
@@ -53,7 +55,8 @@ impl Server {
 
 fn follow(cluster: &Cluster, namespace: Option<&str>) -> Watch<Ingress, Targets> {
     let kind = Kind::namespaced::<Ingress>();
-    let read = |owner: &Owner, ingress| ingress::targets(owner, &ingress);
+    let read =
+        |owner: &Owner, ingress| ingress::targets(owner, &Facts::of(&ingress), &Manner::default());
     Watch::new(cluster, kind, namespace, read, || UnixTime::from_secs(1))
 }
 

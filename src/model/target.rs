@@ -124,6 +124,8 @@ pub enum PlaintextRule {
     Forbidden,
     /// A redirect to https is fine, as is no answer.
     Redirect,
+    /// The object asks for content to be served in clear: what is served is no surprise.
+    Declared,
     /// Not looked for: the target has no plaintext doors.
     Allowed,
 }

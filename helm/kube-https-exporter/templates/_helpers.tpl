@@ -42,7 +42,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{/*
 What the sources that are on read, as a list of {name, namespace, rules}: one Role each, a ClusterRole where the
-namespace is empty. Namespaced mode has one Role in each of the configured namespaces instead of the ClusterRole.
+namespace is empty. Namespaced mode has one Role in each of the configured namespaces instead of the ClusterRole, and does without
+what is in no namespace.
 */}}
 {{- define "khe.access" -}}
 {{- $access := required "files/access.yaml is missing from the chart" (.Files.Get "files/access.yaml") | fromYamlArray }}
@@ -55,7 +56,7 @@ namespace is empty. Namespaced mode has one Role in each of the configured names
     {{- if .namespace }}
       {{- $name := printf "%s-%s" (include "khe.fullname" $) (replace "_" "-" .source) }}
       {{- $roles = append $roles (dict "name" $name "namespace" .namespace "rules" (list $rule)) }}
-    {{- else if not (and .cluster_scoped $.Values.config.namespaces) }}
+    {{- else if not (and .clusterScoped $.Values.config.namespaces) }}
       {{- $everywhere = append $everywhere $rule }}
     {{- end }}
   {{- end }}
