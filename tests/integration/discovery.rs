@@ -169,7 +169,7 @@ async fn an_ingress_appears_is_published_changes_and_goes() {
 #[tokio::test]
 async fn a_class_that_comes_changes_and_goes_says_whose_annotations_count() {
     let cluster = Cluster::start().await;
-    cluster.grant_all().await;
+    cluster.grant_all(ACCOUNT).await;
     publish(&cluster, "default", "shop", &["shop.test"]).await;
     let mut object = ingress("shop", &["shop.test"]);
     object["metadata"]["annotations"] =
