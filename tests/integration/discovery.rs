@@ -9,12 +9,12 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use k8s_openapi::api::core::v1::{Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use kube::api::{Api, ListParams};
 use kube_https_exporter::config::Config;
 use kube_https_exporter::discover::rbac::Grant;
 use kube_https_exporter::discover::{Catalog, Change, Context, DropReason, Health, Update, start};
-use kube_https_exporter::model::{Place, RootsRef, Target, UnixTime};
+use kube_https_exporter::model::{Place, PlaintextRule, RootsRef, Target, UnixTime};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
@@ -165,6 +165,60 @@ async fn an_ingress_appears_is_published_changes_and_goes() {
 
     cluster.delete::<Ingress>("default", "shop").await;
     found.until("gone", |found| found.hosts().is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_class_that_comes_changes_and_goes_says_whose_annotations_count() {
+    let cluster = Cluster::start().await;
+    cluster.grant_all(ACCOUNT).await;
+    publish(&cluster, "default", "shop", &["shop.test"]).await;
+    let mut object = ingress("shop", &["shop.test"]);
+    object["metadata"]["annotations"] =
+        json!({"nginx.ingress.kubernetes.io/ssl-redirect": "false"});
+    object["spec"]["ingressClassName"] = "edge".into();
+    cluster.apply::<Ingress>("default", object).await;
+    let mut found = Discovered::start(&cluster, Config::default()).await;
+    found.until("synced", |found| found.synced("ingress")).await;
+    let rule = |found: &Discovered| {
+        let target = found.targets("ingress").next();
+        target.map(|target| target.expect.plaintext)
+    };
+    let (declared, redirect) = (Some(PlaintextRule::Declared), Some(PlaintextRule::Redirect));
+    assert_eq!(rule(&found), declared);
+
+    let class = |controller: &str| json!({"metadata": {"name": "edge"}, "spec": {"controller": controller}});
+    cluster
+        .apply::<IngressClass>("", class("traefik.io/ingress-controller"))
+        .await;
+    found
+        .until("another's", |found| rule(found) == redirect)
+        .await;
+    cluster.delete::<IngressClass>("", "edge").await;
+    found
+        .until("anyone's", |found| rule(found) == declared)
+        .await;
+    cluster
+        .apply::<IngressClass>("", class("haproxy.org/ingress-controller"))
+        .await;
+    found
+        .until("another's", |found| rule(found) == redirect)
+        .await;
+}
+
+#[tokio::test]
+async fn without_access_to_classes_annotations_are_taken_at_their_word() {
+    let cluster = Cluster::start().await;
+    let mut rules = needed(&[]).remove(&Grant::Cluster).unwrap();
+    rules.retain(|rule| rule.resources != Some(vec!["ingressclasses".to_owned()]));
+    cluster.grant(ACCOUNT, &Grant::Cluster, &rules).await;
+    publish(&cluster, "default", "shop", &["shop.test"]).await;
+    let mut object = ingress("shop", &["shop.test"]);
+    object["metadata"]["annotations"] = json!({"haproxy.org/ssl-redirect": "false"});
+    cluster.apply::<Ingress>("default", object).await;
+    let mut found = Discovered::start(&cluster, Config::default()).await;
+    found.until("synced", |found| found.synced("ingress")).await;
+    let target = found.targets("ingress").next().unwrap();
+    assert_eq!(target.expect.plaintext, PlaintextRule::Declared);
 }
 
 #[tokio::test]
