@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::model::{Finding, Reason, Row, Severity, TlsVersion, UnixTime};
+use crate::model::{Finding, Reason, Row, Severity, TlsVersion, UnixTime, Waived};
 use crate::record::{Posture, RowRecord};
 
 /// The widest that a host may make its column: longer ones push the rest of their own row.
@@ -69,6 +69,7 @@ impl Line {
             version: row.summary.version,
             found: findings
                 .map(|finding| found(finding, row.summary.failure))
+                .chain(row.waived.iter().map(accepted))
                 .collect(),
         }
     }
@@ -118,6 +119,12 @@ fn found(finding: &Finding, failure: Option<Reason>) -> String {
         (name @ "unreachable", Some(reason)) => format!("{name} ({})", reason.label()),
         (name, _) => name.to_owned(),
     }
+}
+
+/// A finding that a rule accepts: shown, never silent.
+fn accepted(waived: &Waived) -> String {
+    let (name, until) = (waived.finding.spec.name, &waived.waiver.until);
+    format!("{name} (accepted until {until})")
 }
 
 /// The host, with the port where it is not 443, and the address where only that tells the row

@@ -433,7 +433,7 @@ impl Section for Metrics {
         default: "[]",
         meaning: "Names of metric families that are not served.",
         read: |metrics, written| {
-            let families = written.reader.families;
+            let families = written.reader.names.families;
             written.list(&mut metrics.disabled, |item| {
                 item.value(|v| family(v, families))
             });

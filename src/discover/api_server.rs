@@ -84,6 +84,7 @@ fn given(cluster: &Cluster) -> Declared {
         roots,
         plaintext: PlaintextRule::Forbidden,
         clients: Clients::Verifying,
+        accept: Arc::default(),
     };
     Declared {
         targets: vec![target(
@@ -125,6 +126,7 @@ fn replicas(owner: &Owner, slice: &EndpointSlice) -> Targets {
                 roots: RootsRef::Cluster,
                 plaintext: PlaintextRule::Forbidden,
                 clients: Clients::Verifying,
+                accept: Arc::default(),
             };
             target(
                 owner,

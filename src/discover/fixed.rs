@@ -115,6 +115,7 @@ fn target(written: &StaticTarget) -> Target {
                 .map_or(RootsRef::Public, RootsRef::File),
             plaintext: PlaintextRule::Redirect,
             clients: Clients::Verifying,
+            accept: Arc::default(),
         },
         owners: vec![owner(&written.name)],
     }

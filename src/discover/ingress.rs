@@ -246,6 +246,7 @@ fn target(owner: &Owner, exposed: &Exposed, name: Option<&Arc<str>>, front: &Fro
             roots: RootsRef::Public,
             plaintext: exposed.plaintext,
             clients: Clients::Verifying,
+            accept: Arc::default(),
         },
         owners: vec![owner.clone()],
     }

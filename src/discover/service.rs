@@ -358,6 +358,7 @@ fn target(
             roots: RootsRef::Public,
             plaintext,
             clients: Clients::Unknown,
+            accept: Arc::default(),
         },
         owners: vec![owner.clone()],
     }

@@ -207,16 +207,20 @@ impl<'a> Assessment<'a> {
         self.named && self.default.is_none()
     }
 
-    /// In time, names the host, chains to the expected anchors, and the server has its key; `None`
-    /// where the anchors are not known and nothing else is wrong.
+    /// In time, names the host, is for servers, chains to the expected anchors, and the server has
+    /// its key; `None` where the anchors are not known and nothing else is wrong.
     pub(super) fn valid(&self) -> Option<bool> {
         let in_time = self.phase == Some(Phase::Valid) && self.lapsed.is_none();
         let proven = self.seen.value.key_proven != Some(false);
+        let fit = self.known.not_for_servers.is_none()
+            && self.facts.is_none_or(|facts| facts.for_servers);
         match self.known.trust {
-            _ if !(in_time && self.named && proven) => Some(false),
+            _ if !(in_time && self.named && proven && fit) => Some(false),
             Trust::Anchored(_) => Some(true),
             Trust::Unknown => None,
-            Trust::SelfSigned | Trust::Incomplete(_) | Trust::Untrusted(_) => Some(false),
+            Trust::SelfSigned | Trust::Incomplete(_) | Trust::Untrusted(_) | Trust::Refused => {
+                Some(false)
+            }
         }
     }
 }
@@ -287,6 +291,7 @@ mod tests {
         let expected = [
             ("certificate_expiring", Severity::Critical),
             ("certificate_untrusted", Severity::Critical),
+            ("certificates_differ", Severity::Warning),
         ];
         assert_eq!(findings(&verdict), expected);
         assert_eq!(

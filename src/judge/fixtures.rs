@@ -12,6 +12,7 @@ use crate::model::{
     Address, AddressSeen, At, CertificateFacts, ClientAuth, Clients, Expectation, Failure,
     Handshake, PlainAddressSeen, PlainAnswer, PlainDoor, PlainSeen, PlaintextRule, Reason,
     RootsRef, Row, Severity, Target, TlsDoor, TlsSeen, TlsVersion, UnixTime, Verdict,
+    VersionAnswer, VersionSupport,
 };
 use crate::probe::chain::read_chain;
 
@@ -39,6 +40,9 @@ pub(super) fn facts() -> CertificateFacts {
         signature_algorithm: String::new(),
         self_issued: false,
         is_ca: false,
+        key_usage: None,
+        for_servers: true,
+        must_staple: false,
         dns_names: Vec::new(),
         ip_names: Vec::new(),
         names_issuer_url: false,
@@ -204,6 +208,7 @@ impl Scene {
                 roots: RootsRef::Public,
                 plaintext: PlaintextRule::Redirect,
                 clients: Clients::Verifying,
+                accept: Arc::default(),
             },
             owners: Vec::new(),
         };
@@ -225,6 +230,7 @@ impl Scene {
             alpn: Some("h2".into()),
             client_auth: ClientAuth::NotRequested,
             key_proven: Some(true),
+            stapled: Some(false),
         };
         self.tls.last_attempt = Some(day(0));
         self.tls.took = Some(Duration::from_millis(250));
@@ -237,6 +243,19 @@ impl Scene {
             }),
             versions: None,
         });
+        self
+    }
+
+    /// The last address' certificate at this place of its chain reads as altered.
+    pub(super) fn reading(
+        mut self,
+        place: usize,
+        alter: impl FnOnce(&mut CertificateFacts),
+    ) -> Self {
+        let address = self.tls.addresses.last_mut().unwrap();
+        let handshake = &mut address.handshake.as_mut().unwrap().value;
+        let chain = Arc::make_mut(&mut handshake.chain);
+        alter(chain.certificates[place].facts.as_mut().unwrap());
         self
     }
 
@@ -303,6 +322,20 @@ pub(super) fn failure(reason: Reason) -> Failure {
         reason,
         detail: "said so".into(),
     }
+}
+
+/// One letter a version, oldest first: accepted, refused, unknown.
+pub(super) fn support(letters: &str) -> At<VersionSupport> {
+    let answers: Vec<_> = letters
+        .chars()
+        .map(|letter| match letter {
+            'a' => VersionAnswer::Accepted,
+            'r' => VersionAnswer::Refused,
+            _ => VersionAnswer::Unknown,
+        })
+        .collect();
+    let value = VersionSupport(answers.try_into().unwrap());
+    At { at: day(0), value }
 }
 
 /// The value of the family's only sample; `None` where it has none.

@@ -14,7 +14,7 @@ mod observation;
 mod verdict;
 mod text;
 
-pub use chain::{Certificate, CertificateFacts, Chain, Fingerprint};
+pub use chain::{Certificate, CertificateFacts, Chain, Fingerprint, KeyUsage};
 pub use door::{Address, Door, PlainDoor, TlsDoor};
 pub use observation::{
     AddressSeen, At, ClientAuth, DeepReport, Failure, Handshake, PlainAddressSeen, PlainAnswer,
@@ -27,5 +27,6 @@ pub use target::{
 pub use text::{LABEL_LIMIT, clean, is_unsafe};
 pub use time::UnixTime;
 pub use verdict::{
-    Extra, Family, Finding, FindingSpec, Kind, Sample, Scope, Severity, Summary, Verdict,
+    Extra, Family, Finding, FindingSpec, Kind, Sample, Scope, Severity, Summary, Verdict, Waived,
+    Waiver,
 };

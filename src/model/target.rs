@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::door::{PlainDoor, TlsDoor};
 use super::time::UnixTime;
+use super::verdict::Waiver;
 
 /// The labels that every metric about a row carries: its [`Place`], and the name that its owners
 /// give it.
@@ -91,6 +92,8 @@ pub struct Expectation {
     pub plaintext: PlaintextRule,
     /// Who is meant to connect.
     pub clients: Clients,
+    /// What is accepted here although it is wrong.
+    pub accept: Arc<[Waiver]>,
 }
 
 /// Who is meant to connect to a target.

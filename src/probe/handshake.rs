@@ -109,6 +109,7 @@ impl Handshaker {
                 .map(|name| crate::model::clean(&String::from_utf8_lossy(name)).into()),
             client_auth: ClientAuth::NotRequested,
             key_proven: recorder.key_proven.get().copied().flatten(),
+            stapled: recorder.stapled.get().copied(),
         };
         let asked = recorder.client_certificate.get().is_some();
         let refused = match ended {
@@ -268,6 +269,7 @@ impl<'a> Wire<'a> {
 struct Recorder {
     algorithms: WebPkiSupportedAlgorithms,
     chain: OnceLock<Vec<Vec<u8>>>,
+    stapled: OnceLock<bool>,
     key_proven: OnceLock<Option<bool>>,
     client_certificate: OnceLock<()>,
 }
@@ -277,6 +279,7 @@ impl Recorder {
         Self {
             algorithms,
             chain: OnceLock::new(),
+            stapled: OnceLock::new(),
             key_proven: OnceLock::new(),
             client_certificate: OnceLock::new(),
         }
@@ -301,9 +304,10 @@ impl ServerCertVerifier for Recorder {
         leaf: &CertificateDer<'_>,
         rest: &[CertificateDer<'_>],
         _: &ServerName<'_>,
-        _: &[u8],
+        ocsp_response: &[u8],
         _: PkiTime,
     ) -> Result<ServerCertVerified, TlsError> {
+        self.stapled.get_or_init(|| !ocsp_response.is_empty());
         self.chain.get_or_init(|| {
             std::iter::once(leaf)
                 .chain(rest)

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::model::{Clients, Extra, Finding, Reason, Sample, Severity, Summary, Target, Verdict};
+use crate::model::{
+    Clients, Extra, Finding, Reason, Sample, Severity, Summary, Target, Verdict, Waived,
+};
 
 use super::block::{Block, RowLabels};
 use super::catalogue::Catalogue;
-use super::summary::{FINDING, OWNER};
+use super::summary::{FINDING, OWNER, WAIVED};
 
 /// The last verdict of one row; cheap to clone.
 #[derive(Clone, Debug)]
@@ -15,6 +17,8 @@ pub struct RowRecord {
     pub target: Arc<Target>,
     /// What is wrong with it.
     pub findings: Arc<[Finding]>,
+    /// What is wrong with it and accepted.
+    pub waived: Arc<[Waived]>,
     /// All of it in one word.
     pub posture: Posture,
     /// And in a few.
@@ -33,11 +37,13 @@ impl RowRecord {
         let posture = Posture::of(target.expect.clients, &verdict, probed);
         let mut samples = verdict.samples;
         samples.extend(verdict.findings.iter().map(finding_sample));
+        samples.extend(verdict.waived.iter().map(waived_sample));
         samples.extend(owner_samples(&target));
         Self {
             posture,
             summary: verdict.summary,
             findings: verdict.findings.into(),
+            waived: verdict.waived.into(),
             block: Arc::new(Block::new(catalogue, RowLabels::of(&target.row), &samples)),
             target,
         }
@@ -48,6 +54,15 @@ fn finding_sample(finding: &Finding) -> Sample {
     let texts = [finding.spec.name, finding.severity.label()];
     Sample {
         family: &FINDING,
+        extra: Extra::Texts(texts.map(Box::from).into()),
+        value: 1.0,
+    }
+}
+
+fn waived_sample(Waived { finding, waiver }: &Waived) -> Sample {
+    let texts = [finding.spec.name, &waiver.until, &waiver.reason];
+    Sample {
+        family: &WAIVED,
         extra: Extra::Texts(texts.map(Box::from).into()),
         value: 1.0,
     }
@@ -92,14 +107,18 @@ impl Posture {
         }
     }
 
+    /// What is accepted counts like what is not: to accept that a door is open shuts none.
     fn of(clients: Clients, verdict: &Verdict, probed: bool) -> Self {
-        let findings = &verdict.findings;
+        let findings = || {
+            let waived = verdict.waived.iter().map(|waived| &waived.finding);
+            verdict.findings.iter().chain(waived)
+        };
         let critical = |prefix: &str| {
-            findings.iter().any(|finding| {
+            findings().any(|finding| {
                 finding.severity == Severity::Critical && finding.spec.name.starts_with(prefix)
             })
         };
-        let unreachable = findings.iter().any(|f| f.spec.name == "unreachable");
+        let unreachable = findings().any(|f| f.spec.name == "unreachable");
         if critical("plaintext_") || critical("insecure_port_open") {
             Self::Exposed
         } else if unreachable || critical("certificate") || critical("tls_not_spoken") {
@@ -120,7 +139,7 @@ impl Posture {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::FindingSpec;
+    use crate::model::{FindingSpec, UnixTime, Waiver};
     use crate::record::samples::{EXPIRED, OPEN, PLAINTEXT, UNREACHABLE};
 
     fn posture(findings: &[(&'static FindingSpec, Severity)], probed: bool) -> Posture {
@@ -168,6 +187,28 @@ mod tests {
         assert_eq!(
             posture(&[(&UNREACHABLE, Severity::Warning)], false),
             Posture::Broken
+        );
+    }
+
+    #[test]
+    fn what_is_accepted_is_shown_apart_and_shuts_no_door() {
+        let mut verdict = Verdict::default();
+        verdict.find(&PLAINTEXT, Severity::Critical, "");
+        verdict.waived = vec![Waived {
+            finding: verdict.findings.remove(0),
+            waiver: Waiver {
+                finding: "plaintext_served".into(),
+                until: "2027-03-01".into(),
+                ends: UnixTime::from_secs(1_803_945_600),
+                reason: "being moved".into(),
+            },
+        }];
+        let sample = waived_sample(&verdict.waived[0]);
+        let labels = ["plaintext_served", "2027-03-01", "being moved"].map(Box::from);
+        assert_eq!(sample.extra, Extra::Texts(labels.into()));
+        assert_eq!(
+            Posture::of(Clients::Verifying, &verdict, true),
+            Posture::Exposed
         );
     }
 

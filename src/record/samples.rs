@@ -82,6 +82,7 @@ pub(super) fn target(row: Row) -> Target {
             roots: RootsRef::Public,
             plaintext: PlaintextRule::Redirect,
             clients: Clients::Verifying,
+            accept: Arc::default(),
         },
         owners: vec![Owner {
             created: None,
@@ -111,6 +112,7 @@ pub(super) fn handshake(number: u8) -> Handshake {
         alpn: None,
         client_auth: ClientAuth::NotRequested,
         key_proven: Some(true),
+        stapled: Some(false),
     }
 }
 

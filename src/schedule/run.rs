@@ -416,6 +416,7 @@ mod tests {
                 roots: RootsRef::Public,
                 plaintext: PlaintextRule::Redirect,
                 clients: Clients::Verifying,
+                accept: Arc::default(),
             },
             owners: vec![object.clone()],
         };
