@@ -52,7 +52,14 @@ pub use value::is_namespace;
 const MAX_BYTES: u64 = 8 << 20;
 
 /// The names of the discovery sources, as rules refer to them; `static` is this file's `targets`.
-const SOURCES: [&str; 4] = ["api_server", "ingress", "gateway", "static"];
+const SOURCES: [&str; 6] = [
+    "api_server",
+    "node",
+    "ingress",
+    "gateway",
+    "service",
+    "static",
+];
 
 /// What the file may refer to by name.
 #[derive(Clone, Copy, Debug)]
@@ -209,13 +216,27 @@ pub struct Threshold {
 
 /// Which sources are on, by source name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "one switch for each source")]
 pub struct Discovery {
     /// The API server's own address and its replicas.
     pub api_server: bool,
+    /// Kubelets, and the ports that must be closed on nodes.
+    pub node: bool,
     /// Ingress hosts.
     pub ingress: bool,
     /// Hosts of Gateway API.
     pub gateway: bool,
+    /// Ports of Services.
+    pub service: ServiceDiscovery,
+}
+
+/// How ports of Services are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServiceDiscovery {
+    /// Whether they are.
+    pub enabled: bool,
+    /// At how many nodes node ports are looked at; none for 0.
+    pub nodes: usize,
 }
 
 /// What is left out of the metrics.

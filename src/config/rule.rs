@@ -182,8 +182,8 @@ impl Section for RuleMatch {
             name: "source",
             kind: "text",
             default: "(any)",
-            meaning: "The name of the discovery source: `api_server`, `ingress`, `gateway` \
-                      or `static`.",
+            meaning: "The name of the discovery source: `api_server`, `node`, `ingress`, `gateway`, \
+                      `service` or `static`.",
             read: |wanted, written| {
                 let words = SOURCES.map(|name| (name, name));
                 wanted.source = written

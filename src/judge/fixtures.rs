@@ -7,12 +7,12 @@ use std::time::Duration;
 use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 use super::{Case, Policy, Roots, judge};
-use crate::config::{Caps, Config, Discovery, Expiry, PerAddress, Threshold};
+use crate::config::{Caps, Config, Discovery, Expiry, PerAddress, ServiceDiscovery, Threshold};
 use crate::model::{
-    Address, AddressSeen, At, CertificateFacts, ClientAuth, Expectation, Failure, Handshake,
-    PlainAddressSeen, PlainAnswer, PlainDoor, PlainSeen, PlaintextRule, Reason, RootsRef, Row,
-    Severity, Target, TlsDoor, TlsSeen, TlsVersion, UnixTime, Verdict, VersionAnswer,
-    VersionSupport,
+    Address, AddressSeen, At, CertificateFacts, ClientAuth, Clients, Expectation, Failure,
+    Handshake, PlainAddressSeen, PlainAnswer, PlainDoor, PlainSeen, PlaintextRule, Reason,
+    RootsRef, Row, Severity, Target, TlsDoor, TlsSeen, TlsVersion, UnixTime, Verdict,
+    VersionAnswer, VersionSupport,
 };
 use crate::probe::chain::read_chain;
 
@@ -147,8 +147,13 @@ pub(super) fn config() -> Config {
         namespaces: Vec::new(),
         discovery: Discovery {
             api_server: true,
+            node: true,
             ingress: true,
             gateway: true,
+            service: ServiceDiscovery {
+                enabled: true,
+                nodes: 2,
+            },
         },
         rules: Vec::new(),
         targets: Vec::new(),
@@ -203,6 +208,7 @@ impl Scene {
                 name: Some("a.example".into()),
                 roots: RootsRef::Public,
                 plaintext: PlaintextRule::Redirect,
+                clients: Clients::Verifying,
                 accept: Arc::default(),
             },
             owners: Vec::new(),

@@ -32,6 +32,7 @@ mod negotiated;
 mod addresses;
 mod plaintext;
 mod declared;
+mod closed;
 
 #[cfg(test)]
 mod fixtures;
@@ -122,6 +123,7 @@ pub const CHECKS: &[Check] = &[
     addresses::CHECK,
     plaintext::CHECK,
     declared::CHECK,
+    closed::CHECK,
 ];
 
 /// Everything that the checks have to say about a case, but for what is accepted of it.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::model::{Extra, Finding, Owner, Sample, Severity, Summary, Target, Verdict, Waived};
+use crate::model::{
+    Clients, Extra, Finding, Owner, Reason, Sample, Severity, Summary, Target, Verdict, Waived,
+};
 
 use super::block::{Block, RowLabels};
 use super::catalogue::Catalogue;
@@ -32,7 +34,7 @@ impl RowRecord {
         verdict: Verdict,
         probed: bool,
     ) -> Self {
-        let posture = Posture::of(&verdict, probed);
+        let posture = Posture::of(target.expect.clients, &verdict, probed);
         let mut samples = verdict.samples;
         samples.extend(verdict.findings.iter().map(finding_sample));
         samples.extend(verdict.waived.iter().map(waived_sample));
@@ -88,16 +90,18 @@ fn owner_name(owner: &Owner, target: &Target) -> Box<str> {
 pub enum Posture {
     /// It shows a certificate, and nothing below holds.
     HttpsOnly,
-    /// It serves in clear: a critical plaintext finding.
+    /// It serves in clear, or answers where nothing may.
     Exposed,
     /// Its clients are turned away: unreachable, no TLS, or a critical certificate finding.
     Broken,
+    /// Nothing answers, and nothing may.
+    Closed,
     /// It never showed a certificate, and nothing else is known against it.
     Unknown,
 }
 
 impl Posture {
-    /// Every posture, in the order of the documentation.
+    /// Every posture of a door, in the order of the documentation: what is closed is none.
     pub const ALL: [Self; 4] = [Self::HttpsOnly, Self::Exposed, Self::Broken, Self::Unknown];
 
     /// The spelling in labels.
@@ -107,12 +111,13 @@ impl Posture {
             Self::HttpsOnly => "https_only",
             Self::Exposed => "exposed",
             Self::Broken => "broken",
+            Self::Closed => "closed",
             Self::Unknown => "unknown",
         }
     }
 
     /// What is accepted counts like what is not: to accept that a door is open shuts none.
-    fn of(verdict: &Verdict, probed: bool) -> Self {
+    fn of(clients: Clients, verdict: &Verdict, probed: bool) -> Self {
         let findings = || {
             let waived = verdict.waived.iter().map(|waived| &waived.finding);
             verdict.findings.iter().chain(waived)
@@ -123,10 +128,15 @@ impl Posture {
             })
         };
         let unreachable = findings().any(|f| f.spec.name == "unreachable");
-        if critical("plaintext_") {
+        if critical("plaintext_") || critical("insecure_port_open") {
             Self::Exposed
         } else if unreachable || critical("certificate") || critical("tls_not_spoken") {
             Self::Broken
+        } else if clients == Clients::Nobody {
+            match verdict.summary.failure {
+                Some(Reason::Refused | Reason::Timeout | Reason::Unreachable) => Self::Closed,
+                _ => Self::Unknown,
+            }
         } else if probed {
             Self::HttpsOnly
         } else {
@@ -139,14 +149,31 @@ impl Posture {
 mod tests {
     use super::*;
     use crate::model::{FindingSpec, UnixTime, Waiver};
-    use crate::record::samples::{EXPIRED, PLAINTEXT, UNREACHABLE};
+    use crate::record::samples::{EXPIRED, OPEN, PLAINTEXT, UNREACHABLE};
 
     fn posture(findings: &[(&'static FindingSpec, Severity)], probed: bool) -> Posture {
         let mut verdict = Verdict::default();
         for (spec, severity) in findings {
             verdict.find(spec, *severity, "");
         }
-        Posture::of(&verdict, probed)
+        Posture::of(Clients::Verifying, &verdict, probed)
+    }
+
+    #[test]
+    fn a_port_that_must_be_closed_is_seen_to_be_or_not() {
+        let closed = |failure| {
+            let mut verdict = Verdict::default();
+            verdict.summary.failure = failure;
+            Posture::of(Clients::Nobody, &verdict, false)
+        };
+        assert_eq!(closed(Some(Reason::Refused)), Posture::Closed);
+        assert_eq!(closed(Some(Reason::Timeout)), Posture::Closed);
+        assert_eq!(closed(Some(Reason::Denied)), Posture::Unknown);
+        assert_eq!(closed(None), Posture::Unknown);
+        assert_eq!(
+            posture(&[(&OPEN, Severity::Critical)], false),
+            Posture::Exposed
+        );
     }
 
     #[test]
@@ -188,7 +215,10 @@ mod tests {
         let sample = waived_sample(&verdict.waived[0]);
         let labels = ["plaintext_served", "2027-03-01", "being moved"].map(Box::from);
         assert_eq!(sample.extra, Extra::Texts(labels.into()));
-        assert_eq!(Posture::of(&verdict, true), Posture::Exposed);
+        assert_eq!(
+            Posture::of(Clients::Verifying, &verdict, true),
+            Posture::Exposed
+        );
     }
 
     #[test]

@@ -327,8 +327,8 @@ mod tests {
     use super::*;
     use crate::discover::{Declared, Health, ObjectKey};
     use crate::model::{
-        Address, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, TlsAttempt, TlsDoor,
-        UnixTime,
+        Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, TlsAttempt,
+        TlsDoor, UnixTime,
     };
 
     /// A network where every connection is refused, but for port 80, which is silent. Each probe
@@ -415,6 +415,7 @@ mod tests {
                 name: None,
                 roots: RootsRef::Public,
                 plaintext: PlaintextRule::Redirect,
+                clients: Clients::Verifying,
                 accept: Arc::default(),
             },
             owners: vec![object.clone()],

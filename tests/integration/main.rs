@@ -35,6 +35,8 @@ mod hostility;
 mod discovery;
 /// What is discovered of Gateway API, by its own definitions.
 mod gateway;
+/// Ports of Services and nodes, from a real cluster to what Prometheus scrapes.
+mod services;
 /// What of a real cluster shows in a scrape, as it is and as it changes.
 mod cluster_to_scrape;
 /// API servers that publish their own addresses.
