@@ -13,10 +13,9 @@ VENV := $(abspath $(TOOLS_DIR))/venv
 export PATH := $(BIN):$(VENV)/bin:$(PATH):/usr/sbin
 
 CARGO_DENY := 0.20.2
-RUN := cargo run --quiet --locked --
 
 # In the order of how soon each tells of a mistake.
-STEPS := tools fmt-check deny clippy doc unit gen-check rules chart peers integration
+STEPS := tools fmt-check deny clippy doc unit dashboards rules chart peers integration
 
 .PHONY: help
 help: ## Print the targets
@@ -24,13 +23,14 @@ help: ## Print the targets
 
 .PHONY: test
 test: ## Install what is needed, then run everything that CI runs
-	@for step in $(STEPS); do
+	@times=
+	for step in $(STEPS); do
 	  printf '\n==> %s\n' "$$step"
 	  start=$$SECONDS
 	  $(MAKE) --no-print-directory "$$step"
-	  echo "==> $$step took $$((SECONDS - start)) s"
+	  times+=$$(printf '\n  %-12s %4d s' "$$step" $$((SECONDS - start)))
 	done
-	printf '\nAll passed, in %s s.\n' "$$SECONDS"
+	printf '\nAll passed, in %s s:%s\n' "$$SECONDS" "$$times"
 
 # ---- What the tests need
 
@@ -53,7 +53,8 @@ GO_LDFLAGS := -s -w \
 stamp = $(abspath $(TOOLS_DIR))/.$(1)-$(shell { echo '$(3)'; cat $(2); } | sha256sum | cut -c 1-16)
 GO_STAMP := $(call stamp,go,tests/tools/go/go.mod tests/tools/go/go.sum,$(GO_BUILD) $(GO_LDFLAGS))
 PEER_STAMP := $(call stamp,peers,tests/tools/goserver/main.go tests/tools/java/TlsServer.java)
-VENV_STAMP := $(call stamp,venv,tests/tools/requirements.txt)
+REQUIREMENTS := tests/tools/requirements.txt dashboards/requirements.txt
+VENV_STAMP := $(call stamp,venv,$(REQUIREMENTS))
 
 .PHONY: tools
 tools: tools-programs $(GO_STAMP) $(PEER_STAMP) $(VENV_STAMP) tools-deny ## Install what the tests need: Debian packages, Go and Python tools, cargo-deny
@@ -96,11 +97,11 @@ $(PEER_STAMP):
 	touch $@
 
 $(VENV_STAMP):
-	@echo "Installing tlslite-ng for Python: seconds"
+	@echo "Installing tlslite-ng and Grafana's SDK for Python: seconds"
 	rm -rf $(VENV) $(dir $@).venv-*
 	mkdir -p $(dir $@)
 	python3 -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --require-hashes --requirement tests/tools/requirements.txt
+	$(VENV)/bin/pip install --quiet --require-hashes $(REQUIREMENTS:%=--requirement %)
 	touch $@
 
 # Into cargo's own folder, so that another checkout finds it; not optimised, for it builds in a third of the time.
@@ -130,7 +131,7 @@ doc: ## Build the code's documentation; warnings are errors
 .PHONY: deny
 deny: ## Check the dependencies' licences, sources, bans and duplicates
 	@echo "Checking the dependencies against deny.toml"
-	cargo deny --locked check --hide-inclusion-graph bans licenses sources
+	cargo deny --locked check --deny warnings --hide-inclusion-graph bans licenses sources
 
 .PHONY: advisories
 advisories: ## Check the dependencies against the advisory database (fetched from GitHub; not part of `make test`)
@@ -150,23 +151,23 @@ integration: ## Run the tests against real servers, a real API server and a real
 # ---- What is generated, and what ships beside the program
 
 .PHONY: gen
-gen: ## Write the generated documents again
-	$(RUN) gen .
+gen: $(VENV_STAMP) ## Write again what is generated: documents, the chart's access rules, dashboards
+	cargo run --quiet --locked -- gen .
+	$(VENV)/bin/python dashboards/generate.py
 
 .PHONY: golden
 golden: ## Write the scrape of the demo anew that the tests expect
 	UPDATE_GOLDEN=1 cargo test --locked --test integration golden::the_demo
 
-.PHONY: gen-check
-gen-check: ## Check that the generated documents are those the code would write
-	@echo "Comparing the generated documents with the code"
+.PHONY: dashboards
+dashboards: $(VENV_STAMP) ## Lint the dashboards, and check that they are those that make gen writes (needs `make tools`)
+	@echo "Checking the dashboards"
 	fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT
-	$(RUN) gen "$$fresh"
-	stale=0
-	while IFS= read -r file; do
-	  diff -uN "$$file" "$$fresh/$$file" || stale=1
-	done < <(cd "$$fresh" && find . -type f | sort)
-	if [ $$stale != 0 ]; then echo "Generated documents are out of date: run make gen and commit the result"; exit 1; fi
+	$(VENV)/bin/python dashboards/generate.py "$$fresh"
+	for board in $$({ cd dashboards; ls *.json; cd "$$fresh"; ls *.json; } | sort -u); do
+	  diff -uN "dashboards/$$board" "$$fresh/$$board" || { echo "dashboards/$$board is out of date: run make gen and commit the result"; exit 1; }
+	done
+	$(VENV)/bin/python dashboards/lint.py
 
 .PHONY: rules
 rules: ## Lint the alert rules and run their unit tests (needs `make tools`)
@@ -175,16 +176,9 @@ rules: ## Lint the alert rules and run their unit tests (needs `make tools`)
 	promtool test rules alerts/tests/*.yaml
 
 .PHONY: chart
-chart: ## Lint and render the Helm chart (needs `make tools`)
+chart: ## Lint the Helm chart, and check what it renders and refuses (needs `make tools`)
 	@echo "Checking the chart"
-	for chart in helm/*/; do
-	  helm lint --strict --quiet "$$chart"
-	  helm template test "$$chart" >/dev/null
-	  echo "The rules as the chart renders them:"
-	  helm template test "$$chart" --set serviceMonitor.enabled=true --set prometheusRule.enabled=true \
-	    --show-only templates/prometheusrule.yaml | sed '1,/^spec:/d; s/^  //' |
-	    promtool check rules --lint=all --lint-fatal
-	done
+	helm/test.sh
 
 .PHONY: peers
 peers: ## Start every TLS server of the tests and check which versions it speaks (needs `make tools`)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tests the chart with helm and promtool (both on the PATH): every file of ci/ renders what its `# expect:` lines say and nothing
 # of its `# refuse:` lines, every file of ci/invalid/ fails with the text of its `# error:` lines, and the alerts as the chart
-# renders them pass their unit tests and have a runbook each.
+# renders them pass their unit tests and have a runbook each, which has an alert.
 set -euo pipefail
 cd "$(dirname "$0")"
 chart=kube-https-exporter
@@ -46,6 +46,10 @@ promtool test rules "$tmp"/alerts/tests/*.yaml >"$tmp/err" 2>&1 || complain "the
 for alert in $(sed -n 's/.* alert: //p' "$tmp/out"); do
   grep -q "runbook_url: .*/$alert.md$" "$tmp/out" || complain "$alert does not link to its runbook"
   [ -f "../docs/runbooks/$alert.md" ] || complain "$alert has no runbook"
+done
+# Those of findings begin with a small letter, and are compared by a test of the judge.
+for page in ../docs/runbooks/[[:upper:]]*.md; do
+  grep -q " alert: $(basename "$page" .md)$" "$tmp/out" || complain "$page is of no alert"
 done
 
 [ $failed = 0 ] && echo "The chart renders what it should with $(ls $chart/ci/*.yaml | wc -l) files of values, and refuses $(ls $chart/ci/invalid | wc -l)."

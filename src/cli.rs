@@ -204,14 +204,10 @@ pub struct Web {
 #[derive(Args, Clone, Copy, Debug, PartialEq)]
 #[command(next_help_heading = "Log")]
 pub struct Log {
-    /// Log what is this important or more: error, warn, info or debug
-    #[arg(
-        long = "log.level",
-        value_name = "LEVEL",
-        default_value = "info",
-        hide_possible_values = true
-    )]
-    pub level: Level,
+    /// Log what is this important or more: error, warn, info or debug [default: info; for check:
+    /// warn]
+    #[arg(long = "log.level", value_name = "LEVEL", hide_possible_values = true)]
+    pub level: Option<Level>,
     /// Log in this form, on standard error: logfmt or json
     #[arg(
         long = "log.format",
@@ -382,10 +378,7 @@ mod tests {
         let serve = serve("");
         assert_eq!(serve.web.listen_addresses, [":10043".parse().unwrap()]);
         assert_eq!(serve.web.telemetry_path, "/metrics");
-        assert_eq!(
-            (serve.log.level, serve.log.format),
-            (Level::Info, Format::Logfmt)
-        );
+        assert_eq!((serve.log.level, serve.log.format), (None, Format::Logfmt));
         assert_eq!(serve.config.config_file, None);
         assert!(!serve.config_check);
         assert_eq!(check("check").fail_on, FailOn::Severity(Severity::Critical));

@@ -1,4 +1,4 @@
-//! Documents that follow from the tables: written by `make gen`, compared by `make gen-check`.
+//! Documents that follow from the tables: written by `make gen`, compared by the test below.
 
 use std::fs;
 use std::io;
@@ -6,9 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config;
-use crate::discover::{Access, SOURCES};
+use crate::discover::{Access, Health, SOURCES};
 use crate::judge::CHECKS;
-use crate::model::{Family, Scope};
+use crate::model::{Family, Scope, UnixTime};
 use crate::record::{self, Format, Own};
 
 /// The labels of every row, in the order of the exposition.
@@ -89,7 +89,12 @@ fn labels(family: &Family) -> String {
 
 /// Read off the exposition itself, which names each family with its help and type.
 fn about_the_exporter() -> Vec<String> {
-    let own = Own::new(&[], Duration::ZERO, Duration::ZERO, "");
+    let sources: Vec<&'static str> = SOURCES.iter().map(|source| source.name).collect();
+    let own = Own::new(&sources, Duration::ZERO, Duration::ZERO, "");
+    // Families without a sample are not in the exposition.
+    for source in sources {
+        own.source(source, &Health::Synced(UnixTime::from_secs(0)));
+    }
     let mut rows = Vec::new();
     let mut help = "";
     for line in own.encode(Format::Text).lines() {
@@ -142,4 +147,21 @@ fn entry(source: &str, access: &Access) -> Vec<String> {
         entry.push(format!("  names: [{}]", access.names.join(", ")));
     }
     entry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_the_repository_is_what_would_be_written() {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for (path, text) in documents() {
+            let committed = fs::read_to_string(repository.join(path)).unwrap();
+            assert!(
+                committed == text,
+                "{path} is out of date: run `make gen` and commit the result"
+            );
+        }
+    }
 }

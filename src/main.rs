@@ -21,15 +21,5 @@ fn main() -> ExitCode {
         kubeconfig: env::var_os("KUBECONFIG"),
         home: env::home_dir(),
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("kube-https-exporter: cannot start the runtime: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    runtime.block_on(command::run(command, environment))
+    command::run(command, &environment)
 }

@@ -16,6 +16,7 @@ use crate::cli::{self, Command};
 use crate::config::{self, Config};
 use crate::discover::{Cluster, ClusterError, Search};
 use crate::judge::{self, CHECKS};
+use crate::logging::Level;
 use crate::{gen_documents, logging, probe, record, run};
 
 /// Wrong usage, or a configuration or kubeconfig that is wrong.
@@ -54,35 +55,49 @@ enum Error {
     Listen(cli::Listen, #[source] std::io::Error),
     #[error("cannot write the documents below {0}")]
     Gen(PathBuf, #[source] std::io::Error),
+    #[error("cannot start the runtime")]
+    Runtime(#[source] std::io::Error),
     #[error("cannot hear the signals that end the program")]
     Signals(#[source] std::io::Error),
     #[error("cannot reach the demo's own cluster")]
     DemoCluster(#[source] kube::config::KubeconfigError),
 }
 
-/// Does what was asked, and gives the exit code.
-pub async fn run(command: Command, environment: Environment) -> ExitCode {
-    let done = match command {
+/// Does what was asked, and gives the exit code. It blocks until that is done.
+#[must_use]
+pub fn run(command: Command, environment: &Environment) -> ExitCode {
+    finish(command, environment).unwrap_or_else(|error| {
+        eprintln!("kube-https-exporter: {}", chain(&error));
+        ExitCode::from(USAGE)
+    })
+}
+
+/// The runtime is started here rather than in `main.rs`: the compiler translates a future where it
+/// is first polled, which would be all of the program for a second time.
+fn finish(command: Command, environment: &Environment) -> Result<ExitCode, Error> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.enable_all().build().map_err(Error::Runtime)?;
+    runtime.block_on(obey(command, environment))
+}
+
+async fn obey(command: Command, environment: &Environment) -> Result<ExitCode, Error> {
+    match command {
         Command::Serve(typed) => {
-            logging::init(typed.log.level, typed.log.format);
-            serve::serve(typed, &environment).await
+            logging::init(typed.log.level.unwrap_or(Level::Info), typed.log.format);
+            serve::serve(typed, environment).await
         }
         Command::Check(typed) => {
-            logging::init(typed.log.level, typed.log.format);
-            check::check(typed, &environment).await
+            logging::init(typed.log.level.unwrap_or(Level::Warn), typed.log.format);
+            check::check(typed, environment).await
         }
         Command::Demo(typed) => {
-            logging::init(typed.log.level, typed.log.format);
+            logging::init(typed.log.level.unwrap_or(Level::Info), typed.log.format);
             demo::demo(typed).await
         }
         Command::Gen { folder } => gen_documents::write(&folder)
             .map(|()| ExitCode::SUCCESS)
             .map_err(|error| Error::Gen(folder, error)),
-    };
-    done.unwrap_or_else(|error| {
-        eprintln!("kube-https-exporter: {}", chain(&error));
-        ExitCode::from(USAGE)
-    })
+    }
 }
 
 /// An error and its sources, in one line.

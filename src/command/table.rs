@@ -1,9 +1,10 @@
 //! The table that `check` and `demo` print: one row a door, the worst first.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::model::{Severity, TlsVersion, UnixTime};
+use crate::model::{Finding, Reason, Row, Severity, TlsVersion, UnixTime};
 use crate::record::RowRecord;
 
 /// The widest that a host may make its column: longer ones push the rest of their own row.
@@ -17,26 +18,32 @@ struct Line {
     door: String,
     not_after: Option<UnixTime>,
     version: Option<TlsVersion>,
-    found: Vec<&'static str>,
+    found: Vec<String>,
 }
 
 /// The table of these rows, as seen at `now`, and a line that sums it up.
 pub(super) fn render(rows: &[RowRecord], now: UnixTime) -> String {
-    let mut lines: Vec<Line> = rows.iter().map(|row| Line::of(row, rows)).collect();
-    lines.sort_by_key(|line| {
-        (
-            Reverse(line.severity),
-            line.probed,
-            line.not_after,
-            line.door.clone(),
-        )
-    });
-    let width = lines
-        .iter()
-        .map(|line| line.door.chars().count())
-        .max()
-        .unwrap_or(0);
-    let width = width.clamp("HOST".len(), HOST_WIDTH);
+    // Where a host has several addresses, its rows are told apart by them.
+    let mut addresses = HashMap::<_, usize>::new();
+    for row in rows {
+        *addresses.entry(host(&row.target.row)).or_default() += 1;
+    }
+    let line = |row: &RowRecord| {
+        let own = &row.target.row;
+        let is_alone = addresses.get(&host(own)).is_none_or(|count| *count <= 1);
+        Line::of(row, door(own, is_alone))
+    };
+    print(rows.iter().map(line).collect(), now)
+}
+
+fn host(row: &Row) -> (&str, u16) {
+    (&row.host, row.port)
+}
+
+fn print(mut lines: Vec<Line>, now: UnixTime) -> String {
+    lines.sort_by(|a, b| a.rank().cmp(&b.rank()));
+    let widest = lines.iter().map(|line| line.door.chars().count()).max();
+    let width = widest.unwrap_or(0).clamp("HOST".len(), HOST_WIDTH);
     let head = ["STATUS", "HOST", "EXPIRES", "TLS", "FOUND"];
     let mut table = vec![columns(width, head)];
     table.extend(lines.iter().flat_map(|line| line.print(width, now)));
@@ -50,19 +57,28 @@ fn columns(width: usize, [status, door, expires, version, found]: [&str; 5]) -> 
 }
 
 impl Line {
-    fn of(row: &RowRecord, all: &[RowRecord]) -> Self {
+    fn of(row: &RowRecord, door: String) -> Self {
+        let findings = row.findings.iter();
         Self {
-            severity: row.findings.iter().map(|finding| finding.severity).max(),
+            severity: findings.clone().map(|finding| finding.severity).max(),
             probed: row.summary.not_after.is_some(),
-            door: door(row, all),
+            door,
             not_after: row.summary.not_after,
             version: row.summary.version,
-            found: row
-                .findings
-                .iter()
-                .map(|finding| finding.spec.name)
+            found: findings
+                .map(|finding| found(finding, row.summary.failure))
                 .collect(),
         }
+    }
+
+    /// The worst first, then what was never seen, then the soonest to expire.
+    fn rank(&self) -> impl Ord + '_ {
+        (
+            Reverse(self.severity),
+            self.probed,
+            self.not_after,
+            &self.door,
+        )
     }
 
     /// Words, so that nothing depends on colours.
@@ -83,48 +99,48 @@ impl Line {
             let label = version.label();
             label.rsplit_once(' ').map_or(label, |(_, number)| number)
         });
-        let (first, more) = self.found.split_first().unwrap_or((&"", &[]));
+        let mut found = self.found.iter().map(String::as_str);
+        let first = found.next().unwrap_or_default();
         let mut lines = vec![columns(
             width,
             [self.status(), &self.door, &expires, version, first],
         )];
-        lines.extend(
-            more.iter()
-                .map(|found| columns(width, ["", "", "", "", found])),
-        );
+        lines.extend(found.map(|found| columns(width, ["", "", "", "", found])));
         lines
     }
 }
 
-/// The host, with the port where it is not 443, and the address where that alone tells the row
+/// A finding's name; why, where no certificate was seen, because that is asked next.
+fn found(finding: &Finding, failure: Option<Reason>) -> String {
+    match (finding.spec.name, failure) {
+        (name @ "unreachable", Some(reason)) => format!("{name} ({})", reason.label()),
+        (name, _) => name.to_owned(),
+    }
+}
+
+/// The host, with the port where it is not 443, and the address where only that tells the row
 /// from another.
-fn door(row: &RowRecord, all: &[RowRecord]) -> String {
-    let own = &row.target.row;
-    let name = if own.host.is_empty() {
-        &own.address
+fn door(row: &Row, is_alone: bool) -> String {
+    let name = if row.host.is_empty() {
+        &row.address
     } else {
-        &own.host
+        &row.host
     };
     let name = if name.contains(':') {
         format!("[{name}]")
     } else {
         name.to_string()
     };
-    let port = if own.port == 443 {
+    let port = if row.port == 443 {
         String::new()
     } else {
-        format!(":{}", own.port)
+        format!(":{}", row.port)
     };
-    let twin = |other: &RowRecord| {
-        let other = &other.target.row;
-        (&other.host, other.port) == (&own.host, own.port) && other.address != own.address
-    };
-    let address = if !own.host.is_empty() && all.iter().any(twin) {
-        format!(" at {}", own.address)
+    if is_alone || row.host.is_empty() {
+        format!("{name}{port}")
     } else {
-        String::new()
-    };
-    format!("{name}{port}{address}")
+        format!("{name}{port} at {}", row.address)
+    }
 }
 
 /// How far away an instant is, in its largest unit: `in 80d`, `3d ago`.
@@ -162,13 +178,92 @@ fn sum(lines: &[Line]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     const DAY: u64 = 24 * 60 * 60;
+    const NOW: UnixTime = UnixTime::from_secs(1_700_000_000);
+
+    fn line(severity: Option<Severity>, door: &str, days: Option<u64>, found: &[&str]) -> Line {
+        Line {
+            severity,
+            probed: days.is_some(),
+            door: door.to_owned(),
+            not_after: days.map(|days| NOW.saturating_add(Duration::from_secs(days * DAY))),
+            version: days.map(|_| TlsVersion::Tls13),
+            found: found.iter().map(|&name| name.to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn the_worst_comes_first_and_the_soonest_to_expire_among_equals() {
+        let table = print(
+            vec![
+                line(None, "ok.example", Some(80), &[]),
+                line(
+                    Some(Severity::Info),
+                    "info.example",
+                    Some(9),
+                    &["tls_1_3_missing"],
+                ),
+                line(None, "soon.example", Some(20), &[]),
+                line(None, "unseen.example", None, &[]),
+                line(
+                    Some(Severity::Critical),
+                    "bad.example:8443",
+                    Some(1),
+                    &["one", "two"],
+                ),
+            ],
+            NOW,
+        );
+        let expected = "\
+STATUS    HOST              EXPIRES    TLS  FOUND
+critical  bad.example:8443  in 1d      1.3  one
+                                            two
+info      info.example      in 9d      1.3  tls_1_3_missing
+unknown   unseen.example    -          -
+ok        soon.example      in 20d     1.3
+ok        ok.example        in 80d     1.3
+
+5 doors: 1 critical, 1 info, 1 unknown, 2 ok.
+";
+        assert_eq!(table, expected);
+    }
+
+    #[test]
+    fn nothing_found_is_said() {
+        assert!(print(Vec::new(), NOW).ends_with("\n\nNo doors were found.\n"));
+    }
+
+    #[test]
+    fn a_door_is_named_by_what_tells_it_from_others() {
+        let row = |host: &str, port, address: &str| Row {
+            source: "ingress",
+            namespace: Arc::default(),
+            host: host.into(),
+            port,
+            address: address.into(),
+            name: Arc::default(),
+        };
+        assert_eq!(door(&row("a.example", 443, "192.0.2.1"), true), "a.example");
+        assert_eq!(
+            door(&row("a.example", 8443, "192.0.2.1"), true),
+            "a.example:8443"
+        );
+        assert_eq!(
+            door(&row("a.example", 443, "192.0.2.1"), false),
+            "a.example at 192.0.2.1"
+        );
+        assert_eq!(
+            door(&row("", 6443, "2001:db8::1"), true),
+            "[2001:db8::1]:6443"
+        );
+    }
 
     #[test]
     fn a_distance_is_told_in_its_largest_unit() {
-        let now = UnixTime::from_secs(1_700_000_000);
         let table = [
             (80 * DAY, "in 80d", "80d ago"),
             (DAY, "in 1d", "1d ago"),
@@ -177,8 +272,8 @@ mod tests {
         ];
         for (secs, ahead, behind) in table {
             let span = Duration::from_secs(secs);
-            assert_eq!(distance(now.saturating_add(span), now), ahead);
-            assert_eq!(distance(now.saturating_sub(span), now), behind);
+            assert_eq!(distance(NOW.saturating_add(span), NOW), ahead);
+            assert_eq!(distance(NOW.saturating_sub(span), NOW), behind);
         }
     }
 }

@@ -83,12 +83,9 @@ fn http_port(index: usize, target: &StaticTarget, root: &Written<'_>) {
 }
 
 /// Two targets with one name, or at one place, would be one row of the metrics.
-fn repeated_targets<'a>(config: &'a Config, root: &Written<'_>) {
+fn repeated_targets(config: &Config, root: &Written<'_>) {
     let names = |index| format!("targets[{index}].name");
     repeated(&config.targets, |target| &target.name, names, root);
-    let urls = |index| format!("targets[{index}].url");
-    let place = |target: &'a StaticTarget| (&target.host, target.port, target.address);
-    repeated(&config.targets, place, urls, root);
 }
 
 /// Reports every item whose key an earlier one has.

@@ -13,8 +13,10 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 
 use super::host::dns_name;
 use super::join::join;
-use super::watch::{Scope, Watch, owner};
-use super::{Access, Cluster, Context, Declared, Dropped, Health, Source, Start, Update};
+use super::kind::Kind;
+use super::object::{Targets, declared};
+use super::watch::Watch;
+use super::{Access, Cluster, Context, Declared, Health, Source, Start, Update};
 use crate::model::{
     Address, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
 };
@@ -23,17 +25,17 @@ pub(super) const SOURCE: Source = Source {
     name: NAME,
     help: "The API server: the address that clients are given, and every replica.",
     access: &[Access {
-        group: "discovery.k8s.io",
-        resource: "endpointslices",
-        verbs: &["list", "watch"],
         namespace: Some(NAMESPACE),
         names: &[SLICE],
+        ..ENDPOINT_SLICES.access()
     }],
     enabled: |config| config.discovery.api_server,
     start: Start::Cluster(start),
 };
 
 const NAME: &str = "api_server";
+
+const ENDPOINT_SLICES: Kind = Kind::namespaced::<EndpointSlice>();
 
 /// Where the API servers publish themselves.
 const NAMESPACE: &str = "default";
@@ -46,22 +48,23 @@ const INTERNAL_NAME: &str = "kubernetes.default.svc";
 
 fn start(context: &Context, cluster: &Cluster) -> BoxStream<'static, Update> {
     let synced = Health::Synced((context.clock)());
-    let address = [
-        Update::Listed(vec![declared(cluster)]),
-        Update::Health(synced),
-    ];
+    let address = [Update::Listed(vec![given(cluster)]), Update::Health(synced)];
     let replicas = Watch::new(
         cluster,
-        Scope::Namespace(NAMESPACE.into()),
-        replicas,
+        ENDPOINT_SLICES,
+        Some(NAMESPACE),
+        |owner, slice| replicas(owner, &slice),
         context.clock,
     )
     .named(SLICE);
-    join(vec![stream::iter(address).boxed(), replicas.stream()])
+    join(vec![
+        stream::iter(address).boxed(),
+        replicas.stream().map(declared).boxed(),
+    ])
 }
 
 /// The address that clients are given.
-fn declared(cluster: &Cluster) -> Declared {
+fn given(cluster: &Cluster) -> Declared {
     let owner = Owner {
         created: None,
         kind: "Cluster",
@@ -96,8 +99,7 @@ fn declared(cluster: &Cluster) -> Declared {
 }
 
 /// Every address and port of the slice.
-fn replicas(slice: &EndpointSlice) -> (Vec<Target>, Vec<Dropped>) {
-    let owner = owner::<EndpointSlice>(&slice.metadata);
+fn replicas(owner: &Owner, slice: &EndpointSlice) -> Targets {
     let name: Arc<str> = INTERNAL_NAME.into();
     let ports = slice.ports.iter().flatten().filter_map(|port| {
         let tcp = port
@@ -109,7 +111,7 @@ fn replicas(slice: &EndpointSlice) -> (Vec<Target>, Vec<Dropped>) {
             .and_then(|port| u16::try_from(port).ok())
     });
     let targets = ports.flat_map(|port| {
-        let (owner, name) = (&owner, &name);
+        let name = &name;
         let addresses = slice
             .endpoints
             .iter()
@@ -178,7 +180,7 @@ mod tests {
     #[tokio::test]
     async fn an_ip_address_is_dialled_without_a_server_name_and_must_be_in_the_certificate() {
         let cluster = Cluster::for_tests("https://[2001:db8::1]:6443");
-        let target = &declared(&cluster).targets[0];
+        let target = &given(&cluster).targets[0];
         assert_eq!(&*target.row.address, "2001:db8::1");
         assert_eq!((&*target.row.host, target.row.port), ("", 6443));
         assert_eq!(&*target.row.name, "test");
@@ -190,7 +192,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_is_asked_for_and_a_tls_server_name_takes_its_place() {
         let mut cluster = Cluster::for_tests("https://API.example.com");
-        let target = declared(&cluster).targets.remove(0);
+        let target = given(&cluster).targets.remove(0);
         assert_eq!(
             (&*target.row.host, target.row.port),
             ("api.example.com", 443)
@@ -198,7 +200,7 @@ mod tests {
         assert_eq!(target.tls.server_name.as_deref(), Some("api.example.com"));
 
         cluster.tls_server_name = Some("kubernetes".into());
-        let target = declared(&cluster).targets.remove(0);
+        let target = given(&cluster).targets.remove(0);
         assert_eq!(&*target.row.host, "kubernetes");
         assert_eq!(&*target.row.address, "api.example.com");
         assert_eq!(target.expect.name.as_deref(), Some("kubernetes"));
@@ -207,18 +209,15 @@ mod tests {
     #[tokio::test]
     async fn without_a_ca_in_the_kubeconfig_the_systems_roots_are_expected() {
         let mut cluster = Cluster::for_tests("https://api.example.com");
-        assert_eq!(declared(&cluster).targets[0].expect.roots, RootsRef::Public);
+        assert_eq!(given(&cluster).targets[0].expect.roots, RootsRef::Public);
         cluster.ca = vec![vec![0].into()];
-        assert_eq!(
-            declared(&cluster).targets[0].expect.roots,
-            RootsRef::Cluster
-        );
+        assert_eq!(given(&cluster).targets[0].expect.roots, RootsRef::Cluster);
     }
 
     #[tokio::test]
     async fn a_plain_http_address_declares_no_tls() {
         let cluster = Cluster::for_tests("http://127.0.0.1:8001");
-        assert!(!declared(&cluster).targets[0].expect.tls);
+        assert!(!given(&cluster).targets[0].expect.tls);
     }
 
     #[test]
@@ -230,7 +229,13 @@ mod tests {
             "ports": [{"name": "https", "port": 6443, "protocol": "TCP"}, {"port": 53, "protocol": "UDP"}],
         }))
         .unwrap();
-        let (targets, dropped) = replicas(&slice);
+        let owner = Owner {
+            created: None,
+            kind: "EndpointSlice",
+            namespace: "default".into(),
+            name: "kubernetes".into(),
+        };
+        let (targets, dropped) = replicas(&owner, &slice);
         let addresses: Vec<_> = targets
             .iter()
             .map(|t| (&*t.row.address, t.row.port))

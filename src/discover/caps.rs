@@ -142,6 +142,7 @@ mod tests {
             host: host.into(),
             port: 443,
             address: "192.0.2.1".into(),
+            entry: Arc::default(),
         };
         (Some(UnixTime::from_secs(created)), place)
     }

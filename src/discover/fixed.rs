@@ -10,7 +10,7 @@ use futures::stream::{self, BoxStream};
 use super::{Context, Declared, Health, Source, Start, Update};
 use crate::config::StaticTarget;
 use crate::model::{
-    Address, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
+    Address, BY_HAND, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
 };
 
 pub(super) const SOURCE: Source = Source {
@@ -21,7 +21,7 @@ pub(super) const SOURCE: Source = Source {
     start: Start::Alone(start),
 };
 
-const NAME: &str = "static";
+const NAME: &str = BY_HAND;
 
 /// Where plaintext is looked for beside TLS on 443, if nothing else is written.
 const HTTP: u16 = 80;

@@ -2,21 +2,25 @@
 //!
 //! An object's hosts are those of its rules and of its TLS section; each is dialled at every
 //! address that the controller published in `status.loadBalancer`, never at what DNS says of the
-//! host, so that a tenant's host name leads nowhere by itself. Nothing here depends on which
-//! controller serves the object.
+//! host, so that a tenant's host name leads nowhere by itself. Which controller serves the object,
+//! and what its annotations mean to that one, comes from `ingress_class.rs` and `controller.rs`.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use futures::stream::BoxStream;
 use k8s_openapi::api::networking::v1::{
-    Ingress, IngressLoadBalancerIngress, IngressSpec, IngressTLS,
+    Ingress, IngressClass, IngressLoadBalancerIngress, IngressSpec, IngressTLS,
 };
 
+use super::controller::{Listeners, Manner, reads};
 use super::host::{Host, dns_name};
-use super::join::join;
-use super::watch::{Watch, owner, scopes};
-use super::{Access, Cluster, Context, DropReason, Dropped, Source, Start, Update};
+use super::index::indexed;
+use super::ingress_class::{Class, Ingresses, Kept};
+use super::kind::Kind;
+use super::object::Targets;
+use super::watch::Watch;
+use super::{Cluster, Context, DropReason, Dropped, Source, Start, Update};
 use crate::model::{
     Address, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor, clean,
 };
@@ -24,18 +28,20 @@ use crate::model::{
 pub(super) const SOURCE: Source = Source {
     name: NAME,
     help: "Hosts of Ingress objects, at the addresses that their controller published.",
-    access: &[Access {
-        group: "networking.k8s.io",
-        resource: "ingresses",
-        verbs: &["list", "watch"],
-        namespace: None,
-        names: &[],
-    }],
+    access: &[INGRESSES.access(), CLASSES.access()],
     enabled: |config| config.discovery.ingress,
     start: Start::Cluster(start),
 };
 
 const NAME: &str = "ingress";
+
+const INGRESSES: Kind = Kind::namespaced::<Ingress>();
+
+/// Without them, annotations are taken at their word.
+const CLASSES: Kind = Kind::cluster_scoped::<IngressClass>();
+
+/// The class, as it was named before there was `spec.ingressClassName`.
+const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
 
 /// The port of TLS where the status names none (`IngressTLS`: "443").
 const HTTPS: u16 = 443;
@@ -52,47 +58,157 @@ const STAND_IN: &str = "kube-https-exporter";
 const TARGETS_PER_OBJECT: usize = 10_000;
 
 fn start(context: &Context, cluster: &Cluster) -> BoxStream<'static, Update> {
-    let watches = scopes(&context.config.namespaces)
-        .map(|scope| Watch::new(cluster, scope, targets, context.clock).stream());
-    join(watches.collect())
+    let ingresses = Watch::all(context, cluster, INGRESSES, |_, ingress| {
+        Kept::Ingress(Facts::of(&ingress))
+    });
+    let classes = Watch::all(context, cluster, CLASSES, |owner, class| {
+        Kept::Class(Class::of(owner.created, &class))
+    });
+    let ingresses = ingresses.into_iter().map(Watch::stream);
+    let classes = classes.into_iter().map(|watch| watch.optional().stream());
+    indexed(Ingresses::default(), ingresses.chain(classes).collect())
 }
 
-/// Every target that `ingress` declares, and every host that cannot be one.
+/// What is kept of an Ingress.
+#[derive(Clone, Debug)]
+pub(super) struct Facts {
+    /// Its class, where it names one.
+    pub(super) class: Option<Arc<str>>,
+    /// Those of its annotations that some controller reads.
+    pub(super) annotations: BTreeMap<String, String>,
+    /// Every host once, in the object's order.
+    hosts: Vec<Host>,
+    /// What is no host.
+    dropped: Vec<Dropped>,
+    tls: TlsHosts,
+    /// Every address once, with its TCP ports; or why there is none.
+    published: Result<Vec<(Address, Vec<u16>)>, DropReason>,
+}
+
+impl Facts {
+    pub(super) fn of(ingress: &Ingress) -> Self {
+        let empty = IngressSpec::default();
+        let spec = ingress.spec.as_ref().unwrap_or(&empty);
+        let annotations = ingress.metadata.annotations.iter().flatten();
+        let annotation = ingress.metadata.annotations.as_ref();
+        let annotation = annotation.and_then(|all| all.get(CLASS_ANNOTATION));
+        let class = spec.ingress_class_name.as_ref().or(annotation);
+        let (hosts, dropped) = hosts(spec);
+        Self {
+            class: class
+                .filter(|name| !name.is_empty())
+                .map(|name| name.as_str().into()),
+            annotations: annotations
+                .filter(|(key, _)| reads(key))
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
+            hosts,
+            dropped,
+            tls: TlsHosts::of(spec.tls.as_deref().unwrap_or_default()),
+            published: addresses(published(ingress)),
+        }
+    }
+}
+
+/// A host, and what the object says of it.
+struct Exposed {
+    host: Host,
+    tls: bool,
+    plaintext: PlaintextRule,
+}
+
+/// Every target that an Ingress comes to where it is served in this manner, and every host that
+/// cannot be one.
 #[must_use]
-pub(super) fn targets(ingress: &Ingress) -> (Vec<Target>, Vec<Dropped>) {
-    let owner = owner::<Ingress>(&ingress.metadata);
-    let empty = IngressSpec::default();
-    let spec = ingress.spec.as_ref().unwrap_or(&empty);
-    let (hosts, mut dropped) = hosts(spec);
-    let declared = TlsHosts::of(spec.tls.as_deref().unwrap_or_default());
-    let fronts = fronts(published(ingress));
+pub(super) fn targets(owner: &Owner, facts: &Facts, manner: &Manner) -> Targets {
+    let mut dropped = facts.dropped.clone();
+    let exposed = exposed(facts, manner, &mut dropped);
+    let hosts: Vec<_> = exposed.iter().map(|exposed| exposed.host.clone()).collect();
+    let fronts = fronts(&facts.published, manner.listeners.as_ref());
 
     let mut targets = Vec::new();
-    for host in &hosts {
+    for exposed in &exposed {
         let drop = |reason| Dropped {
-            host: host.label(),
+            host: exposed.host.label(),
             reason,
         };
-        match (&fronts, asked_name(host, &hosts)) {
+        match (&fronts, asked_name(&exposed.host, &hosts)) {
             (Err(reason), _) => dropped.push(drop(*reason)),
             (_, Asked::Unaskable) => dropped.push(drop(DropReason::Unsupported)),
             (Ok(fronts), _) if targets.len() + fronts.len() > TARGETS_PER_OBJECT => {
                 dropped.push(drop(DropReason::Cap));
             }
             (Ok(fronts), Asked::Name(name)) => {
-                let tls = declared.cover(host);
-                targets.extend(
-                    fronts
-                        .iter()
-                        .map(|front| target(&owner, host, name.as_ref(), front, tls)),
-                );
+                let target = |front| target(owner, exposed, name.as_ref(), front);
+                targets.extend(fronts.iter().map(target));
             }
         }
     }
     (targets, dropped)
 }
 
-fn target(owner: &Owner, host: &Host, name: Option<&Arc<str>>, front: &Front, tls: bool) -> Target {
+/// The object's own hosts, then those that its annotations add.
+fn exposed(facts: &Facts, manner: &Manner, dropped: &mut Vec<Dropped>) -> Vec<Exposed> {
+    let own = facts.hosts.iter().map(|host| {
+        let tls = manner.tls || facts.tls.cover(host);
+        Exposed {
+            host: host.clone(),
+            tls,
+            plaintext: match manner.plaintext {
+                // Without TLS there is nothing to redirect to, nor to be served beside.
+                Some(PlaintextRule::Declared) if !tls => PlaintextRule::Redirect,
+                rule => rule.unwrap_or(PlaintextRule::Redirect),
+            },
+        }
+    });
+    let mut exposed: Vec<_> = own.collect();
+    let mut seen: HashSet<_> = facts.hosts.iter().map(Host::label).collect();
+    let mut added = Vec::new();
+    if manner.www {
+        added.extend(exposed.iter().filter_map(|exposed| {
+            // The answer in clear is a redirect in clear, to a host that is looked at for itself.
+            Some((
+                with_or_without_www(&exposed.host)?,
+                exposed.tls,
+                PlaintextRule::Allowed,
+            ))
+        }));
+    }
+    if let Some(first) = exposed.first() {
+        for alias in &manner.aliases {
+            match Host::parse(alias) {
+                Some(host) => added.push((host, first.tls, first.plaintext)),
+                None => dropped.push(Dropped {
+                    host: clean(alias).into(),
+                    reason: DropReason::Unsupported,
+                }),
+            }
+        }
+    }
+    for (host, tls, plaintext) in added {
+        if seen.insert(host.label()) {
+            exposed.push(Exposed {
+                host,
+                tls,
+                plaintext,
+            });
+        }
+    }
+    exposed
+}
+
+fn with_or_without_www(host: &Host) -> Option<Host> {
+    const WWW: &str = "www.";
+    let Host::Exact(name) = host else {
+        return None;
+    };
+    let other = name
+        .strip_prefix(WWW)
+        .map_or_else(|| format!("{WWW}{name}"), str::to_owned);
+    dns_name(&other).map(Host::Exact)
+}
+
+fn target(owner: &Owner, exposed: &Exposed, name: Option<&Arc<str>>, front: &Front) -> Target {
     let asked: Arc<str> = name.cloned().unwrap_or_default();
     let plain_door = |port| {
         Arc::new(PlainDoor {
@@ -102,11 +218,12 @@ fn target(owner: &Owner, host: &Host, name: Option<&Arc<str>>, front: &Front, tl
             guarded: true,
         })
     };
+    let looked_for = exposed.plaintext != PlaintextRule::Allowed;
     Target {
         row: Row {
             source: NAME,
             namespace: Arc::clone(&owner.namespace),
-            host: host.label(),
+            host: exposed.host.label(),
             port: front.port,
             address: front.address.to_string().into(),
             name: Arc::clone(&owner.name),
@@ -119,13 +236,14 @@ fn target(owner: &Owner, host: &Host, name: Option<&Arc<str>>, front: &Front, tl
         }),
         plaintext: std::iter::once(front.port)
             .chain(front.plaintext.iter().copied())
+            .filter(|_| looked_for)
             .map(plain_door)
             .collect(),
         expect: Expectation {
-            tls,
+            tls: exposed.tls,
             name: name.cloned(),
             roots: RootsRef::Public,
-            plaintext: PlaintextRule::Redirect,
+            plaintext: exposed.plaintext,
         },
         owners: vec![owner.clone()],
     }
@@ -167,6 +285,7 @@ fn hosts(spec: &IngressSpec) -> (Vec<Host>, Vec<Dropped>) {
 }
 
 /// For which hosts the object declares TLS.
+#[derive(Clone, Debug)]
 struct TlsHosts {
     /// An entry without hosts leaves them to the controller: all.
     all: bool,
@@ -244,8 +363,11 @@ fn published(ingress: &Ingress) -> &[IngressLoadBalancerIngress] {
         .unwrap_or_default()
 }
 
-/// Every place that the status publishes, once; or why there is none to dial.
-fn fronts(published: &[IngressLoadBalancerIngress]) -> Result<Vec<Front>, DropReason> {
+/// Every address that the status publishes, once, with the TCP ports that it lists; or why there
+/// is none to dial.
+fn addresses(
+    published: &[IngressLoadBalancerIngress],
+) -> Result<Vec<(Address, Vec<u16>)>, DropReason> {
     let mut addresses: Vec<(Address, Vec<u16>)> = Vec::new();
     let mut index = HashMap::new();
     for entry in published {
@@ -258,15 +380,43 @@ fn fronts(published: &[IngressLoadBalancerIngress]) -> Result<Vec<Front>, DropRe
             None => addresses.push((address, tcp_ports(entry))),
         }
     }
-    let fronts: Vec<_> = addresses
-        .iter()
-        .flat_map(|(address, ports)| at(address, ports))
-        .collect();
-    match (fronts.is_empty(), published.is_empty()) {
-        (false, _) => Ok(fronts),
+    addresses.retain(|(_, ports)| !ports.is_empty());
+    match (addresses.is_empty(), published.is_empty()) {
+        (false, _) => Ok(addresses),
         (true, true) => Err(DropReason::NoAddress),
         (true, false) => Err(DropReason::Unsupported),
     }
+}
+
+/// Every place where the object is served.
+fn fronts(
+    published: &Result<Vec<(Address, Vec<u16>)>, DropReason>,
+    listeners: Option<&Listeners>,
+) -> Result<Vec<Front>, DropReason> {
+    let addresses = published.as_ref().map_err(|reason| *reason)?;
+    let fronts = addresses
+        .iter()
+        .flat_map(|(address, ports)| match listeners {
+            Some(listeners) => listening(address, listeners),
+            None => at(address, ports),
+        });
+    Ok(fronts.collect())
+}
+
+/// One front for each TLS port that the object asks for; where it asks for none, the usual one,
+/// which then need not answer.
+fn listening(address: &Address, listeners: &Listeners) -> Vec<Front> {
+    let unused = [HTTPS];
+    let tls = match listeners.https.as_slice() {
+        [] => &unused,
+        ports => ports,
+    };
+    let front = |port: &u16| Front {
+        address: address.clone(),
+        port: *port,
+        plaintext: listeners.http.clone(),
+    };
+    tls.iter().map(front).collect()
 }
 
 /// The entry's IP address, else its host name; `None` where neither can be dialled.

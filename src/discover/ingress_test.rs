@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::super::index::Index;
+use super::super::{Declared, Object, ObjectKey};
 use super::*;
 use crate::model::UnixTime;
 
@@ -19,19 +21,68 @@ fn files(ending: &str) -> BTreeSet<PathBuf> {
         .collect()
 }
 
+fn owner() -> Owner {
+    Owner {
+        created: Some(UnixTime::from_secs(1)),
+        kind: "Ingress",
+        namespace: "trade".into(),
+        name: "shop".into(),
+    }
+}
+
+/// What a file's Ingress comes to beside the file's classes.
+fn read(file: &Path) -> Declared {
+    let text = fs::read_to_string(file).unwrap();
+    let mut index = Ingresses::default();
+    for document in text.split("\n---\n") {
+        let value: Value = serde_saphyr::from_str(document).unwrap();
+        let is_class = value["spec"].get("controller").is_some();
+        let (owner, kept) = if is_class {
+            let class: IngressClass = serde_json::from_value(value).unwrap();
+            let name = class.metadata.name.clone().unwrap();
+            let owner = Owner {
+                kind: "IngressClass",
+                name: name.into(),
+                ..owner()
+            };
+            (owner, Kept::Class(Class::of(None, &class)))
+        } else {
+            let ingress = serde_json::from_value(value).unwrap();
+            (owner(), Kept::Ingress(Facts::of(&ingress)))
+        };
+        index.put(Object {
+            owner,
+            labels: Arc::default(),
+            kept: Some(kept),
+        });
+    }
+    index.declared(&ObjectKey::from(&owner())).unwrap()
+}
+
 /// One line for each target and each dropped host.
-fn rendered(ingress: &Ingress) -> String {
-    let (targets, dropped) = targets(ingress);
+fn rendered(declared: &Declared) -> String {
     let mut text = String::new();
-    for target in &targets {
+    for target in &declared.targets {
         let ports: Vec<_> = target
             .plaintext
             .iter()
             .map(|door| door.port.to_string())
             .collect();
+        let looked_for = match (ports.as_slice(), target.expect.plaintext) {
+            ([], PlaintextRule::Allowed) => "plaintext not looked for".to_owned(),
+            (ports, rule) => {
+                let rule = match rule {
+                    PlaintextRule::Redirect => "",
+                    PlaintextRule::Declared => ", where it is declared",
+                    PlaintextRule::Forbidden => ", where nothing may answer",
+                    PlaintextRule::Allowed => panic!("allowed, and looked for: {target:?}"),
+                };
+                format!("plaintext looked for on {}{rule}", ports.join(" and "))
+            }
+        };
         writeln!(
             text,
-            "{} port {} at {}: asked for as {}, TLS {}, plaintext looked for on {}",
+            "{} port {} at {}: asked for as {}, TLS {}, {looked_for}",
             if target.row.host.is_empty() {
                 "(any host)"
             } else {
@@ -45,11 +96,10 @@ fn rendered(ingress: &Ingress) -> String {
             } else {
                 "not declared"
             },
-            ports.join(" and "),
         )
         .unwrap();
     }
-    for dropped in &dropped {
+    for dropped in &declared.dropped {
         writeln!(
             text,
             "dropped ({}): {}",
@@ -69,7 +119,6 @@ fn check_consistency(target: &Target) {
     assert_eq!(target.row.port, target.tls.port);
     assert_eq!(target.expect.name, target.tls.server_name);
     assert_eq!(target.expect.roots, RootsRef::Public);
-    assert_eq!(target.expect.plaintext, PlaintextRule::Redirect);
     assert!(target.tls.guarded);
     for door in &target.plaintext {
         assert_eq!(door.address, target.tls.address);
@@ -84,10 +133,10 @@ fn check_consistency(target: &Target) {
 #[test]
 fn every_fixture_declares_exactly_what_is_written_beside_it() {
     for file in files(".yaml") {
-        let ingress: Ingress = serde_saphyr::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-        targets(&ingress).0.iter().for_each(check_consistency);
+        let declared = read(&file);
+        declared.targets.iter().for_each(check_consistency);
         let expected = fs::read_to_string(file.with_extension("expect.txt")).unwrap();
-        assert_eq!(rendered(&ingress), expected, "{}", file.display());
+        assert_eq!(rendered(&declared), expected, "{}", file.display());
     }
 }
 
@@ -104,53 +153,43 @@ fn every_expectation_has_its_fixture() {
 
 #[test]
 fn a_target_carries_the_object_that_declares_it() {
-    let ingress: Ingress = serde_json::from_value(json!({
-        "metadata": {"name": "shop", "namespace": "trade", "creationTimestamp": "2026-01-02T03:04:05Z"},
-        "spec": {"rules": [{"host": "shop.example.com"}]},
-        "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}},
-    }))
-    .unwrap();
-    let target = &targets(&ingress).0[0];
+    let target = &wide(1, 1).0[0];
     assert_eq!(
         (&*target.row.namespace, &*target.row.name),
         ("trade", "shop")
     );
-    let owner = &target.owners[0];
-    assert_eq!(
-        (owner.kind, &*owner.namespace, &*owner.name),
-        ("Ingress", "trade", "shop")
-    );
-    assert_eq!(owner.created.map(UnixTime::as_secs), Some(1_767_323_045));
+    assert_eq!(target.owners, [owner()]);
 }
 
-/// An object with this many hosts, published at this many addresses.
-fn wide(hosts: usize, addresses: usize) -> Ingress {
+/// What an object with this many hosts comes to, published at this many addresses.
+fn wide(hosts: usize, addresses: usize) -> Targets {
     let hosts: Vec<_> = (0..hosts)
         .map(|n| json!({"host": format!("h{n}.example.com")}))
         .collect();
     let ips: Vec<_> = (0..addresses)
         .map(|n| json!({"hostname": format!("lb{n}.example.net")}))
         .collect();
-    serde_json::from_value(json!({
+    let ingress = serde_json::from_value(json!({
         "metadata": {"name": "wide", "namespace": "trade"},
         "spec": {"rules": hosts},
         "status": {"loadBalancer": {"ingress": ips}},
     }))
-    .unwrap()
+    .unwrap();
+    targets(&owner(), &Facts::of(&ingress), &Manner::default())
 }
 
 #[test]
 fn three_hundred_hosts_at_two_addresses_are_six_hundred_rows() {
-    let (targets, dropped) = targets(&wide(300, 2));
+    let (targets, dropped) = wide(300, 2);
     let rows: HashSet<_> = targets.iter().map(|target| target.row.clone()).collect();
     assert_eq!((targets.len(), rows.len(), dropped.len()), (600, 600, 0));
 }
 
 #[test]
 fn an_object_comes_to_so_many_targets_and_no_more() {
-    let (all, dropped) = targets(&wide(100, 100));
+    let (all, dropped) = wide(100, 100);
     assert_eq!((all.len(), dropped.len()), (TARGETS_PER_OBJECT, 0));
-    let (capped, dropped) = targets(&wide(101, 100));
+    let (capped, dropped) = wide(101, 100);
     assert_eq!(capped, all);
     assert_eq!(
         dropped,

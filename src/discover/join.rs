@@ -1,78 +1,121 @@
-//! Joins the parts of one source (one watch for each namespace, say) into one stream of updates.
+//! Joins the parts of one source (one watch for each kind and namespace, say) into one stream.
 
 use std::collections::BTreeSet;
 
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 
-use super::{Health, ObjectKey, Update};
+use super::object::Keyed;
+use super::{Health, MALFORMED, ObjectKey, Update};
 
 /// One stream that says what all the parts say.
 ///
 /// A part's listing is complete for that part alone: it arrives as the changes and departures it
 /// comes to. The source is well once every part is; a part's failure is passed on each time.
-pub(super) fn join(mut parts: Vec<BoxStream<'static, Update>>) -> BoxStream<'static, Update> {
+pub(super) fn join<T: Keyed + Send + 'static>(
+    mut parts: Vec<BoxStream<'static, Update<T>>>,
+) -> BoxStream<'static, Update<T>> {
     if parts.len() == 1 {
         return parts.remove(0);
     }
-    let mut states: Vec<Part> = parts.iter().map(|_| Part::default()).collect();
+    let mut states = Parts::new(parts.len());
+    numbered(parts)
+        .flat_map(move |(part, update)| stream::iter(states.take(part, update)))
+        .boxed()
+}
+
+/// What all the parts say, each with its part's number.
+pub(super) fn numbered<T: Send + 'static>(
+    parts: Vec<BoxStream<'static, Update<T>>>,
+) -> BoxStream<'static, (usize, Update<T>)> {
     let numbered = parts.into_iter().enumerate();
     stream::select_all(
-        numbered.map(|(index, part)| part.map(move |update| (index, update)).boxed()),
+        numbered.map(|(number, part)| part.map(move |update| (number, update)).boxed()),
     )
-    .flat_map(move |(index, update)| {
-        let mut updates = Vec::new();
-        if let Some(part) = states.get_mut(index) {
-            updates = part.take(update);
-        }
-        let well = states.iter().all(|part| part.well);
-        updates.retain(|update| well || !is_well(update));
-        stream::iter(updates)
-    })
     .boxed()
 }
+
+/// What the parts of a source have said so far.
+pub(super) struct Parts(Vec<Part>);
 
 /// What one part has said so far.
 #[derive(Default)]
 struct Part {
     known: BTreeSet<ObjectKey>,
-    well: bool,
+    /// `None` before it has said either that it has listed or that it cannot.
+    health: Option<Health>,
+    listed: bool,
 }
 
-impl Part {
-    fn take(&mut self, update: Update) -> Vec<Update> {
+impl Parts {
+    pub(super) fn new(count: usize) -> Self {
+        Self((0..count).map(|_| Part::default()).collect())
+    }
+
+    /// What an update of this part comes to for the source: never a listing.
+    pub(super) fn take<T: Keyed>(&mut self, part: usize, update: Update<T>) -> Vec<Update<T>> {
+        let Some(part) = self.0.get_mut(part) else {
+            return Vec::new();
+        };
         match update {
-            Update::Listed(listed) => {
-                let now = listed
-                    .iter()
-                    .map(|declared| ObjectKey::from(&declared.object))
-                    .collect();
-                let before = std::mem::replace(&mut self.known, now);
-                let gone = before.difference(&self.known).cloned().map(Update::Gone);
-                gone.chain(listed.into_iter().map(Update::Changed))
-                    .collect()
-            }
-            Update::Changed(declared) => {
-                self.known.insert(ObjectKey::from(&declared.object));
-                vec![Update::Changed(declared)]
+            Update::Listed(listed) => part.list(listed),
+            Update::Changed(object) => {
+                part.known.insert(object.key());
+                vec![Update::Changed(object)]
             }
             Update::Gone(key) => {
-                self.known.remove(&key);
+                part.known.remove(&key);
                 vec![Update::Gone(key)]
             }
             Update::Health(health) => {
-                self.well = !matches!(health, Health::Failed { .. });
-                vec![Update::Health(health)]
+                part.health = Some(health.clone());
+                self.merged(health)
+                    .map(Update::Health)
+                    .into_iter()
+                    .collect()
             }
         }
     }
+
+    /// Whether each part has listed what it has, or said that it cannot.
+    pub(super) fn all_heard(&self) -> bool {
+        let failed = |part: &Part| match &part.health {
+            Some(Health::Failed { reason, .. }) => *reason != MALFORMED,
+            Some(Health::Synced(_) | Health::Absent(_)) => true,
+            None => false,
+        };
+        self.0.iter().all(|part| part.listed || failed(part))
+    }
+
+    /// What one part's health comes to for the source. It has what any of its parts has.
+    fn merged(&self, health: Health) -> Option<Health> {
+        let at = match health {
+            Health::Failed { .. } => return Some(health),
+            Health::Synced(at) | Health::Absent(at) => at,
+        };
+        let (mut well, mut any_synced) = (true, false);
+        for part in &self.0 {
+            well &= matches!(part.health, Some(Health::Synced(_) | Health::Absent(_)));
+            any_synced |= matches!(part.health, Some(Health::Synced(_)));
+        }
+        let merged = if any_synced {
+            Health::Synced(at)
+        } else {
+            health
+        };
+        well.then_some(merged)
+    }
 }
 
-fn is_well(update: &Update) -> bool {
-    matches!(
-        update,
-        Update::Health(Health::Synced(_) | Health::Absent(_))
-    )
+impl Part {
+    fn list<T: Keyed>(&mut self, listed: Vec<T>) -> Vec<Update<T>> {
+        self.listed = true;
+        let now = listed.iter().map(Keyed::key).collect();
+        let before = std::mem::replace(&mut self.known, now);
+        let gone = before.difference(&self.known).cloned().map(Update::Gone);
+        gone.chain(listed.into_iter().map(Update::Changed))
+            .collect()
+    }
 }
 
 #[cfg(test)]
@@ -122,12 +165,12 @@ mod tests {
         })
     }
 
-    struct Parts {
+    struct Said {
         send: Vec<mpsc::UnboundedSender<Update>>,
         joined: BoxStream<'static, Update>,
     }
 
-    impl Parts {
+    impl Said {
         fn new(count: usize) -> Self {
             let (send, receive): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded()).unzip();
             Self {
@@ -148,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_parts_listing_leaves_the_other_parts_objects_alone() {
-        let mut parts = Parts::new(2);
+        let mut parts = Said::new(2);
         assert_eq!(
             parts.say(0, Update::Listed(vec![declared("x"), declared("y")])),
             ["changed x", "changed y"]
@@ -167,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_source_is_synced_when_its_last_part_is() {
-        let mut parts = Parts::new(2);
+        let mut parts = Said::new(2);
         assert_eq!(parts.say(0, synced(1)), [""; 0]);
         assert_eq!(parts.say(1, failed()), ["failed forbidden"]);
         assert_eq!(parts.say(0, synced(2)), [""; 0]);
@@ -176,8 +219,18 @@ mod tests {
     }
 
     #[test]
+    fn a_source_has_its_kind_if_any_of_its_parts_has() {
+        let absent = || Update::Health(Health::Absent(UnixTime::from_secs(9)));
+        let mut parts = Said::new(2);
+        assert_eq!(parts.say(0, absent()), [""; 0]);
+        assert_eq!(parts.say(1, absent()), ["absent"]);
+        assert_eq!(parts.say(1, synced(2)), ["synced 2"]);
+        assert_eq!(parts.say(0, absent()), ["synced 9"]);
+    }
+
+    #[test]
     fn a_part_that_ends_does_not_end_the_others() {
-        let mut parts = Parts::new(2);
+        let mut parts = Said::new(2);
         parts.say(0, synced(1));
         let (closed, _) = mpsc::unbounded();
         parts.send[0] = closed;
@@ -186,7 +239,7 @@ mod tests {
 
     #[test]
     fn one_part_alone_passes_unchanged() {
-        let mut parts = Parts::new(1);
+        let mut parts = Said::new(1);
         assert_eq!(
             parts.say(0, Update::Listed(vec![declared("x")])),
             ["listed 1"]

@@ -9,11 +9,16 @@ mod backoff;
 mod catalog;
 mod caps;
 mod cluster;
+mod controller;
 mod fixed;
 mod host;
 mod ingress;
+mod ingress_class;
+mod index;
 mod join;
 mod journal;
+mod kind;
+mod object;
 pub mod rbac;
 mod watch;
 
@@ -28,6 +33,7 @@ use crate::model::{Owner, Target, UnixTime};
 
 pub use catalog::{Catalog, Change};
 pub use cluster::{Cluster, ClusterError, Search};
+use object::Object;
 
 /// Every source, in the order of the documentation.
 pub const SOURCES: &[Source] = &[api_server::SOURCE, ingress::SOURCE, fixed::SOURCE];
@@ -102,20 +108,23 @@ pub struct Access {
     pub resource: &'static str,
     /// Verbs, in RBAC's words.
     pub verbs: &'static [&'static str],
+    /// Its objects are in no namespace, so that only a `ClusterRole` can permit it.
+    pub cluster_scoped: bool,
     /// Where the source reads it only in one namespace.
     pub namespace: Option<&'static str>,
     /// Where it reads only objects of these names.
     pub names: &'static [&'static str],
 }
 
-/// What a source says as it goes on.
+/// What a source says as it goes on, of objects and what they declare; or, inside a source, what a
+/// watch says of objects and what is kept of them.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Update {
+pub enum Update<T = Declared> {
     /// The complete set of objects, and with each its complete set of targets. What the source
     /// had said of other objects is void.
-    Listed(Vec<Declared>),
+    Listed(Vec<T>),
     /// One object changed: this is now its complete set of targets.
-    Changed(Declared),
+    Changed(T),
     /// One object is gone.
     Gone(ObjectKey),
     /// How the source itself fares.
@@ -193,6 +202,9 @@ impl DropReason {
         }
     }
 }
+
+/// The reason of a failure that is one object's, not its source's.
+const MALFORMED: &str = "malformed";
 
 /// How a source fares.
 #[derive(Clone, Debug, PartialEq, Eq)]

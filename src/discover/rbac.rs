@@ -18,7 +18,7 @@ pub enum Grant {
 /// The least rules that permit `access`, by where they are granted.
 ///
 /// `namespaces` are the configuration's: where there are any, what is read everywhere is read in
-/// these alone, and nothing is granted for the cluster.
+/// these alone, and nothing is granted for the cluster: what has no namespace is not read.
 pub fn rules<'a>(
     access: impl IntoIterator<Item = &'a Access>,
     namespaces: &[String],
@@ -49,6 +49,7 @@ fn grants(access: &Access, namespaces: &[String]) -> Vec<Grant> {
     match access.namespace {
         Some(namespace) => vec![Grant::Namespace(namespace.to_owned())],
         None if namespaces.is_empty() => vec![Grant::Cluster],
+        None if access.cluster_scoped => Vec::new(),
         None => namespaces.iter().cloned().map(Grant::Namespace).collect(),
     }
 }
@@ -84,6 +85,7 @@ mod tests {
         assert_eq!(
             rendered(&[]),
             [
+                "Cluster: list+watch networking.k8s.io/ingressclasses ",
                 "Cluster: list+watch networking.k8s.io/ingresses ",
                 "Namespace(\"default\"): list+watch discovery.k8s.io/endpointslices kubernetes",
             ]
@@ -108,6 +110,7 @@ mod tests {
             group: "",
             resource: "services",
             verbs,
+            cluster_scoped: false,
             namespace: None,
             names: &[],
         };

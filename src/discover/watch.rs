@@ -4,30 +4,35 @@
 //! revoked permission, a version that the server has forgotten) is answered alike: wait, then list
 //! and watch anew. A complete listing voids what was said before, so that nothing that vanished in
 //! between can stay. What was known meanwhile stays, because an API server that does not answer
-//! says nothing about its objects.
+//! says nothing about its objects. A kind that the cluster does not have is looked for again and
+//! again, so that one installed later appears.
 //!
-//! Each object is read by itself: one that does not have its kind's shape is reported, declares
-//! nothing, and costs no other object anything. Objects are turned into targets as they arrive,
-//! one page at a time, and are not kept.
+//! Each object is read by itself: one that does not have its kind's shape is reported, comes to
+//! nothing, and costs no other object anything. Objects are read down to what their source needs
+//! of them as they arrive, one page at a time, and are not kept.
 
+use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::error::Error as _;
-use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::channel::mpsc;
 use futures::stream::{self, BoxStream};
-use futures::{SinkExt, StreamExt, TryStreamExt};
-use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Api, ListParams, WatchEvent, WatchParams};
-use kube::core::{DeserializeGuard, Status};
+use futures::{SinkExt, StreamExt};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::api::{ListParams, ObjectList, Request, WatchEvent, WatchParams};
+use kube::core::Status;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
+use tracing::warn;
 
 use super::backoff::Backoff;
-use super::{Cluster, Declared, DropReason, Dropped, Health, ObjectKey, Update};
-use crate::model::{Owner, Target, UnixTime, clean};
+use super::kind::{Kind, Served};
+use super::{Cluster, Context, Health, MALFORMED, Object, ObjectKey, Update};
+use crate::model::{Owner, UnixTime, clean};
 
 /// Objects in one page of a listing: the chunk that kubectl and client-go ask for.
 const PAGE_OBJECTS: u32 = 500;
@@ -51,84 +56,63 @@ const REWATCH_PAUSE: Duration = Duration::from_secs(1);
 /// wait, so that what fails soon after each listing is not asked to list all the time.
 const WELL: Duration = Duration::from_mins(2);
 
-/// Where objects are looked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
-    /// In all namespaces.
-    Cluster,
-    /// In one.
-    Namespace(String),
-}
+/// What a source keeps of an object.
+type Read<K, T> = fn(&Owner, K) -> T;
 
-/// The scopes that the configuration's `namespaces` come to; none written: the whole cluster.
-pub(super) fn scopes(namespaces: &[String]) -> impl Iterator<Item = Scope> {
-    let whole = namespaces.is_empty().then_some(Scope::Cluster);
-    whole
-        .into_iter()
-        .chain(namespaces.iter().cloned().map(Scope::Namespace))
-}
-
-/// The object of these metadata, as an owner.
-pub(super) fn owner<K: k8s_openapi::Resource>(meta: &ObjectMeta) -> Owner {
-    let text = |field: &Option<String>| field.as_deref().unwrap_or_default().into();
-    Owner {
-        created: (meta.creation_timestamp.as_ref())
-            .map(|at| UnixTime::from_millis(at.0.as_millisecond())),
-        kind: K::KIND,
-        namespace: text(&meta.namespace),
-        name: text(&meta.name),
-    }
-}
-
-/// What an object declares.
-type Declare<K> = fn(&K) -> (Vec<Target>, Vec<Dropped>);
-
-/// One kind of object in one scope.
-pub(super) struct Watch<K> {
-    api: Api<DeserializeGuard<K>>,
-    /// For messages: `ingresses.networking.k8s.io in all namespaces`.
-    what: String,
+/// One kind of object, in one namespace or in all: objects of the shape `K`, of which `T` is kept.
+///
+/// The shape is a type of `k8s_openapi`, or a smaller one with the fields of the whole object that
+/// are read; it may be a [`Value`] too.
+pub(super) struct Watch<K, T> {
+    client: kube::Client,
+    kind: Kind,
+    namespace: Option<String>,
     /// Only the objects that this field selector picks.
     fields: Option<String>,
-    declare: Declare<K>,
+    /// The source can do without it.
+    optional: bool,
+    read: Read<K, T>,
     clock: fn() -> UnixTime,
 }
 
-impl<K> Watch<K>
+impl<K, T> Watch<K, T>
 where
-    K: k8s_openapi::Resource<Scope = NamespaceResourceScope>
-        + kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Send
-        + Sync
-        + 'static,
+    K: DeserializeOwned + Send + 'static,
+    T: Send + 'static,
 {
-    /// Follows the objects in `scope`, each declaring what `declare` says.
+    /// Follows the objects of `kind`, in `namespace` or everywhere, keeping what `read` says.
     pub(super) fn new(
         cluster: &Cluster,
-        scope: Scope,
-        declare: Declare<K>,
+        kind: Kind,
+        namespace: Option<&str>,
+        read: Read<K, T>,
         clock: fn() -> UnixTime,
     ) -> Self {
-        let client = cluster.client.clone();
-        let kind = format!(
-            "{}.{}",
-            K::URL_PATH_SEGMENT,
-            <K as k8s_openapi::Resource>::GROUP
-        );
-        let (api, place) = match scope {
-            Scope::Cluster => (Api::all(client), "all namespaces".to_owned()),
-            Scope::Namespace(name) => (Api::namespaced(client, &name), format!("namespace {name}")),
-        };
         Self {
-            api,
-            what: format!("{kind} in {place}"),
+            client: cluster.client.clone(),
+            kind,
+            namespace: namespace.map(str::to_owned),
             fields: None,
-            declare,
+            optional: false,
+            read,
             clock,
         }
+    }
+
+    /// Follows the objects of `kind` wherever the configuration says: one watch for each of its
+    /// `namespaces`, or one for the whole cluster, which is also where kinds without a namespace are.
+    pub(super) fn all(
+        context: &Context,
+        cluster: &Cluster,
+        kind: Kind,
+        read: Read<K, T>,
+    ) -> Vec<Self> {
+        let namespaces = context.config.namespaces.as_slice();
+        let watch = |namespace| Self::new(cluster, kind, namespace, read, context.clock);
+        if kind.cluster_scoped || namespaces.is_empty() {
+            return vec![watch(None)];
+        }
+        (namespaces.iter().map(|namespace| watch(Some(namespace)))).collect()
     }
 
     /// Only the object of this name. To RBAC that is a request for the name, so that a rule with
@@ -140,23 +124,39 @@ where
         }
     }
 
+    /// The source can do without it: where it may not be read, that is logged, and counts as the
+    /// kind's absence rather than as a failure. What was known of it stays.
+    pub(super) fn optional(self) -> Self {
+        Self {
+            optional: true,
+            ..self
+        }
+    }
+
     /// All that happens, endlessly.
-    pub(super) fn stream(self) -> BoxStream<'static, Update> {
+    pub(super) fn stream(self) -> BoxStream<'static, Update<Object<T>>> {
         let (to, updates) = mpsc::channel(0);
         let nothing_more = stream::once(self.run(Outlet(to))).filter_map(async |()| None);
         stream::select(updates, nothing_more).boxed()
     }
 
-    async fn run(self, mut to: Outlet) {
+    async fn run(self, mut to: Outlet<T>) {
         let mut backoff = Backoff::new();
+        let mut warned = false;
         loop {
             let begun = Instant::now();
-            let failure = self.follow(&mut to).await;
+            let Err(failure) = self.follow(&mut to).await;
+            let detail = failure.detail(&self.what());
             if failure.is_absent() {
                 to.say(Update::Listed(Vec::new())).await;
                 to.say(Update::Health(Health::Absent((self.clock)()))).await;
+            } else if self.optional && failure.reason() == FORBIDDEN {
+                if !std::mem::replace(&mut warned, true) {
+                    warn!(detail, "discovery goes without what it may not read");
+                }
+                to.say(Update::Health(Health::Absent((self.clock)()))).await;
             } else {
-                to.fail(failure.reason(), failure.detail(&self.what)).await;
+                to.fail(failure.reason(), detail).await;
             }
             if begun.elapsed() >= WELL {
                 backoff = Backoff::new();
@@ -165,26 +165,48 @@ where
         }
     }
 
-    /// Lists, then watches for as long as nothing fails.
-    async fn follow(&self, to: &mut Outlet) -> Failure {
-        let mut version = match self.list(to).await {
-            Ok(version) => version,
-            Err(failure) => return failure,
-        };
+    /// Finds, lists, then watches for as long as nothing fails.
+    async fn follow(&self, to: &mut Outlet<T>) -> Result<Infallible, Failure> {
+        let version = self.served().await?;
+        let path = self.kind.path(version, self.namespace.as_deref());
+        let mut seen = self.list(&path, to).await?;
         loop {
-            if let Err(failure) = self.watch(&mut version, to).await {
-                return failure;
-            }
+            self.watch(&path, &mut seen, to).await?;
             sleep(REWATCH_PAUSE).await;
         }
     }
 
-    /// Says every object there is. Gives the version to watch from.
-    async fn list(&self, to: &mut Outlet) -> Result<String, Failure> {
-        let failed = |cause| Failure {
-            verb: "list",
-            cause,
+    /// The version to read the kind in. Asking takes no permission that any account lacks
+    /// (`system:discovery`).
+    async fn served(&self) -> Result<&'static str, Failure> {
+        let versions = match self.kind.served {
+            Served::Always(version) => return Ok(version),
+            Served::FirstOf(versions) => versions,
         };
+        for version in versions {
+            let group_version = format!("{}/{version}", self.kind.group);
+            let found = self.client.list_api_group_resources(&group_version);
+            match answered("discover", found).await {
+                Ok(found)
+                    if found
+                        .resources
+                        .iter()
+                        .any(|has| has.name == self.kind.resource) =>
+                {
+                    return Ok(version);
+                }
+                Err(failure) if !failure.is_absent() => return Err(failure),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Err(Failure {
+            verb: "discover",
+            cause: Cause::NotServed,
+        })
+    }
+
+    /// Says every object there is. Gives the version to watch from.
+    async fn list(&self, path: &str, to: &mut Outlet<T>) -> Result<String, Failure> {
         let mut params = ListParams {
             field_selector: self.fields.clone(),
             ..ListParams::default()
@@ -192,13 +214,15 @@ where
         .limit(PAGE_OBJECTS);
         let (mut listed, mut malformed) = (Vec::new(), Vec::new());
         loop {
-            let page = timeout(ANSWER_TIMEOUT, self.api.list(&params))
-                .await
-                .map_err(|_| failed(Cause::Silent))?
-                .map_err(|error| failed(Cause::Client(error)))?;
+            let request = async {
+                let request = Request::new(path).list(&params);
+                let request = request.map_err(kube::Error::BuildRequest)?;
+                self.client.request::<ObjectList<Value>>(request).await
+            };
+            let page = answered(LIST, request).await?;
             for object in page.items {
-                let (declared, trouble) = self.declared(object);
-                listed.push(declared);
+                let (object, trouble) = self.read(&object);
+                listed.push(object);
                 malformed.extend(trouble);
             }
             params.continue_token = page.metadata.continue_.filter(|token| !token.is_empty());
@@ -212,111 +236,166 @@ where
                     to.fail(MALFORMED, detail).await;
                 }
                 to.say(Update::Listed(listed)).await;
-                return page
-                    .metadata
-                    .resource_version
-                    .ok_or_else(|| failed(Cause::NoVersion));
+                return page.metadata.resource_version.ok_or(Failure {
+                    verb: LIST,
+                    cause: Cause::NoVersion,
+                });
             }
         }
     }
 
-    /// Says every change after `version`, which moves along, until the server ends the watch.
-    async fn watch(&self, version: &mut String, to: &mut Outlet) -> Result<(), Failure> {
-        let failed = |cause| Failure {
-            verb: "watch",
-            cause,
-        };
+    /// Says every change after the version `seen`, which moves along, until the server ends the
+    /// watch.
+    async fn watch(
+        &self,
+        path: &str,
+        seen: &mut String,
+        to: &mut Outlet<T>,
+    ) -> Result<(), Failure> {
         let params = WatchParams {
             field_selector: self.fields.clone(),
             timeout: Some(WATCH_SECONDS),
             ..WatchParams::default()
         };
-        let events = timeout(ANSWER_TIMEOUT, self.api.watch(&params, version))
-            .await
-            .map_err(|_| failed(Cause::Silent))?
-            .map_err(|error| failed(Cause::Client(error)))?;
-        let mut events = events.boxed();
+        let request = async {
+            let request = Request::new(path).watch(&params, seen);
+            let request = request.map_err(kube::Error::BuildRequest)?;
+            self.client.request_events::<Value>(request).await
+        };
+        let mut events = answered(WATCH, request).await?.boxed();
         to.say(self.synced()).await;
-        while let Ok(event) = timeout(WATCH_SILENCE, events.try_next()).await {
-            match event.map_err(|error| failed(Cause::Client(error)))? {
+        while let Ok(event) = timeout(WATCH_SILENCE, events.next()).await {
+            let event = event.transpose();
+            match event.map_err(|error| Failure::client(WATCH, error))? {
                 None => break,
-                Some(WatchEvent::Error(status)) => return Err(failed(Cause::Status(status))),
-                Some(WatchEvent::Bookmark(mark)) => *version = mark.metadata.resource_version,
+                Some(WatchEvent::Error(status)) => {
+                    return Err(Failure {
+                        verb: WATCH,
+                        cause: Cause::Status(status),
+                    });
+                }
+                Some(WatchEvent::Bookmark(mark)) => *seen = mark.metadata.resource_version,
                 Some(WatchEvent::Added(object) | WatchEvent::Modified(object)) => {
-                    advance(version, &object);
-                    self.changed(object, to).await;
+                    self.changed(&object, seen, to).await;
                 }
                 Some(WatchEvent::Deleted(object)) => {
-                    advance(version, &object);
-                    let owner = owner::<K>(kube::Resource::meta(&object));
-                    to.say(Update::Gone(ObjectKey::from(&owner))).await;
+                    let meta = Meta::of(&object);
+                    meta.advance(seen);
+                    let key = ObjectKey::from(&meta.owner(self.kind.name));
+                    to.say(Update::Gone(key)).await;
                 }
             }
         }
         Ok(())
     }
 
-    async fn changed(&self, object: DeserializeGuard<K>, to: &mut Outlet) {
-        let (declared, malformed) = self.declared(object);
+    async fn changed(&self, object: &Value, seen: &mut String, to: &mut Outlet<T>) {
+        Meta::of(object).advance(seen);
+        let (object, malformed) = self.read(object);
         let trouble = malformed.is_some();
         if let Some(detail) = malformed {
             to.fail(MALFORMED, detail).await;
         }
-        to.say(Update::Changed(declared)).await;
+        to.say(Update::Changed(object)).await;
         if trouble {
             to.say(self.synced()).await;
         }
     }
 
-    /// What an object declares; and what is wrong with it, if it cannot be read.
-    fn declared(&self, object: DeserializeGuard<K>) -> (Declared, Option<String>) {
-        let meta = kube::Resource::meta(&object);
-        let owner = owner::<K>(meta);
-        let labels = Arc::new(meta.labels.clone().unwrap_or_default());
-        let (targets, dropped, malformed) = match object.0 {
-            Ok(object) => {
-                let (targets, dropped) = (self.declare)(&object);
-                (targets, dropped, None)
-            }
-            Err(invalid) => {
-                let unreadable = Dropped {
-                    host: Arc::default(),
-                    reason: DropReason::Unsupported,
-                };
-                let error = clean(&invalid.error);
+    /// What is kept of an object; and what is wrong with it, if it cannot be read.
+    fn read(&self, object: &Value) -> (Object<T>, Option<String>) {
+        let meta = Meta::of(object);
+        let owner = meta.owner(self.kind.name);
+        let (kept, malformed) = match K::deserialize(object) {
+            Ok(object) => (Some((self.read)(&owner, object)), None),
+            Err(error) => {
+                let error = clean(&error.to_string());
                 let detail = format!("{} {}/{}: {error}", owner.kind, owner.namespace, owner.name);
-                (Vec::new(), vec![unreadable], Some(detail))
+                (None, Some(detail))
             }
         };
-        (
-            Declared {
-                object: owner,
-                labels,
-                targets,
-                dropped,
-            },
-            malformed,
-        )
+        let object = Object {
+            owner,
+            labels: Arc::new(meta.labels.unwrap_or_default()),
+            kept,
+        };
+        (object, malformed)
     }
 
-    fn synced(&self) -> Update {
+    /// For messages: `ingresses.networking.k8s.io in all namespaces`.
+    fn what(&self) -> String {
+        let kind = self.kind.full_name();
+        match &self.namespace {
+            Some(namespace) => format!("{kind} in namespace {namespace}"),
+            None if self.kind.cluster_scoped => kind,
+            None => format!("{kind} in all namespaces"),
+        }
+    }
+
+    fn synced(&self) -> Update<Object<T>> {
         Update::Health(Health::Synced((self.clock)()))
     }
 }
 
-/// Moves on to the version of `object`, from which a later watch resumes.
-fn advance<K: kube::Resource>(version: &mut String, object: &K) {
-    if let Some(seen) = &object.meta().resource_version {
-        version.clone_from(seen);
+/// What the API server answers, if it does in time.
+async fn answered<A>(
+    verb: &'static str,
+    request: impl Future<Output = kube::Result<A>>,
+) -> Result<A, Failure> {
+    match timeout(ANSWER_TIMEOUT, request).await {
+        Ok(answer) => answer.map_err(|error| Failure::client(verb, error)),
+        Err(_) => Err(Failure {
+            verb,
+            cause: Cause::Silent,
+        }),
+    }
+}
+
+/// The metadata that are read of every object.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Meta {
+    name: Option<String>,
+    namespace: Option<String>,
+    labels: Option<BTreeMap<String, String>>,
+    creation_timestamp: Option<Time>,
+    resource_version: Option<String>,
+}
+
+impl Meta {
+    /// Those of `object`; what an API server would never send comes to none.
+    fn of(object: &Value) -> Self {
+        let metadata = object.get("metadata");
+        metadata
+            .and_then(|metadata| Self::deserialize(metadata).ok())
+            .unwrap_or_default()
+    }
+
+    fn owner(&self, kind: &'static str) -> Owner {
+        let text = |field: &Option<String>| field.as_deref().unwrap_or_default().into();
+        Owner {
+            created: (self.creation_timestamp.as_ref())
+                .map(|at| UnixTime::from_millis(at.0.as_millisecond())),
+            kind,
+            namespace: text(&self.namespace),
+            name: text(&self.name),
+        }
+    }
+
+    /// Moves on to the version of the object, from which a later watch resumes.
+    fn advance(&self, seen: &mut String) {
+        if let Some(version) = &self.resource_version {
+            seen.clone_from(version);
+        }
     }
 }
 
 /// The way out for updates. It is dropped together with who reads them, so that a failure to send
 /// is never seen.
-struct Outlet(mpsc::Sender<Update>);
+struct Outlet<T>(mpsc::Sender<Update<Object<T>>>);
 
-impl Outlet {
-    async fn say(&mut self, update: Update) {
+impl<T> Outlet<T> {
+    async fn say(&mut self, update: Update<Object<T>>) {
         self.0.send(update).await.ok();
     }
 
@@ -326,12 +405,17 @@ impl Outlet {
     }
 }
 
-const MALFORMED: &str = "malformed";
+/// In RBAC's words.
+const LIST: &str = "list";
+const WATCH: &str = "watch";
+
+/// Of the closed set of [`Health::Failed`].
+const FORBIDDEN: &str = "forbidden";
 
 /// Why it does not go on.
 #[derive(Debug)]
 struct Failure {
-    /// What was attempted, in RBAC's words.
+    /// What was attempted.
     verb: &'static str,
     cause: Cause,
 }
@@ -346,25 +430,33 @@ enum Cause {
     Silent,
     /// A listing without a version to watch from.
     NoVersion,
+    /// The API server has none of the versions that can be read.
+    NotServed,
 }
 
 impl Failure {
+    const fn client(verb: &'static str, error: kube::Error) -> Self {
+        let cause = Cause::Client(error);
+        Self { verb, cause }
+    }
+
     fn status(&self) -> Option<&Status> {
         match &self.cause {
             Cause::Client(kube::Error::Api(status)) | Cause::Status(status) => Some(status),
-            Cause::Client(_) | Cause::Silent | Cause::NoVersion => None,
+            Cause::Client(_) | Cause::Silent | Cause::NoVersion | Cause::NotServed => None,
         }
     }
 
     /// The cluster does not have this kind.
     fn is_absent(&self) -> bool {
-        self.status().is_some_and(|status| status.code == 404)
+        matches!(self.cause, Cause::NotServed)
+            || self.status().is_some_and(|status| status.code == 404)
     }
 
     /// The closed set of [`Health::Failed`].
     fn reason(&self) -> &'static str {
         match (self.status().map(|status| status.code), &self.cause) {
-            (Some(401 | 403), _) => "forbidden",
+            (Some(401 | 403), _) => FORBIDDEN,
             (Some(410), _) => "gone",
             // What a load balancer says in place of an API server that is not there.
             (Some(502..=504), _) | (None, Cause::Silent) => "unreachable",
@@ -385,6 +477,7 @@ impl Failure {
             (_, Some(status)) => status.message.clone(),
             (Cause::Client(error), _) => chain(error),
             (Cause::Silent, _) => format!("no answer in {} s", ANSWER_TIMEOUT.as_secs()),
+            (Cause::NotServed, _) => "the API server does not have this kind".into(),
             (Cause::NoVersion | Cause::Status(_), _) => "the list has no resourceVersion".into(),
         };
         format!("cannot {} {what}: {cause}", self.verb)

@@ -9,11 +9,15 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
-use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use serde_json::{Value, json};
 
-use super::super::ingress;
+use super::super::controller::Manner;
+use super::super::ingress::Facts;
+use super::super::object::{Targets, declared};
+use super::super::{Declared, DropReason, Dropped, ingress};
 use super::*;
+use crate::config::Config;
 
 /// What the server answers.
 enum Answer {
@@ -37,12 +41,23 @@ struct Server {
 }
 
 impl Server {
-    fn follow(&self, scope: Scope) -> Watch<Ingress> {
+    fn cluster(&self) -> Cluster {
         let router = Router::new().fallback(answer).with_state(self.clone());
         let mut cluster = Cluster::for_tests("https://192.0.2.1");
         cluster.client = kube::Client::new(router, "default");
-        Watch::new(&cluster, scope, ingress::targets, || UnixTime::from_secs(1))
+        cluster
     }
+
+    fn follow(&self, namespace: Option<&str>) -> Watch<Ingress, Targets> {
+        follow(&self.cluster(), namespace)
+    }
+}
+
+fn follow(cluster: &Cluster, namespace: Option<&str>) -> Watch<Ingress, Targets> {
+    let kind = Kind::namespaced::<Ingress>();
+    let read =
+        |owner: &Owner, ingress| ingress::targets(owner, &Facts::of(&ingress), &Manner::default());
+    Watch::new(cluster, kind, namespace, read, || UnixTime::from_secs(1))
 }
 
 async fn answer(State(server): State<Server>, request: Request) -> Response {
@@ -141,7 +156,7 @@ fn said(update: Update) -> String {
 async fn hear(count: usize, script: Vec<Answer>) -> (Vec<String>, Vec<String>) {
     let server = Server::default();
     server.script.lock().unwrap().extend(script);
-    let updates = server.follow(Scope::Cluster).stream();
+    let updates = server.follow(None).stream().map(declared);
     let heard = updates.take(count).map(said).collect().await;
     let asked = server.asked.lock().unwrap().clone();
     (heard, asked)
@@ -213,7 +228,7 @@ async fn a_malformed_object_in_a_listing_costs_only_itself() {
     ];
     let (heard, _) = hear(3, script).await;
     assert!(
-        heard[0].starts_with("malformed: 2 of 4; the first: Ingress trade/bad: Invalid type"),
+        heard[0].starts_with("malformed: 2 of 4; the first: Ingress trade/bad: invalid type"),
         "{heard:?}"
     );
     assert_eq!(
@@ -234,7 +249,7 @@ async fn a_malformed_object_in_a_watch_loses_its_targets_and_stops_nothing() {
     ];
     let (heard, asked) = hear(6, script).await;
     assert!(
-        heard[2].starts_with("malformed: Ingress trade/a: Invalid type"),
+        heard[2].starts_with("malformed: Ingress trade/a: invalid type"),
         "{heard:?}"
     );
     assert_eq!(
@@ -386,10 +401,8 @@ async fn what_is_no_answer_of_an_api_server_is_told_apart() {
 async fn a_refused_connection_is_unreachable_and_says_why() {
     // Port 9 (discard, RFC 863) has no listener on any machine this runs on.
     let cluster = Cluster::for_tests("https://127.0.0.1:9");
-    let watch = Watch::<Ingress>::new(&cluster, Scope::Cluster, ingress::targets, || {
-        UnixTime::from_secs(1)
-    });
-    let heard = said(watch.stream().next().await.unwrap());
+    let mut updates = follow(&cluster, None).stream().map(declared);
+    let heard = said(updates.next().await.unwrap());
     assert!(
         heard.starts_with("unreachable: cannot list") && heard.contains("Connection refused"),
         "{heard}"
@@ -404,9 +417,7 @@ async fn one_object_is_asked_for_by_name_in_its_namespace() {
         .lock()
         .unwrap()
         .extend([list("7", &[]), Answer::Open(vec![])]);
-    let watch = server
-        .follow(Scope::Namespace("default".into()))
-        .named("kubernetes");
+    let watch = server.follow(Some("default")).named("kubernetes");
     watch.stream().take(2).collect::<Vec<_>>().await;
     for asked in &*server.asked.lock().unwrap() {
         assert!(
@@ -420,12 +431,151 @@ async fn one_object_is_asked_for_by_name_in_its_namespace() {
     }
 }
 
-#[test]
-fn no_namespaces_are_the_whole_cluster() {
-    assert_eq!(scopes(&[]).collect::<Vec<_>>(), [Scope::Cluster]);
-    let named = |name: &str| Scope::Namespace(name.into());
+/// The first `count` updates about a kind that may be in either of two versions, as the names of
+/// the objects, and what was asked for them.
+async fn hear_custom(count: usize, script: Vec<Answer>) -> (Vec<String>, Vec<String>) {
+    let server = Server::default();
+    server.script.lock().unwrap().extend(script);
+    let kind = Kind::custom("g.example", "Route", "routes", &["v2", "v1"]).of_cluster();
+    let read = |owner: &Owner, _: Value| {
+        (
+            Vec::new(),
+            vec![Dropped {
+                host: Arc::clone(&owner.name),
+                reason: DropReason::NoAddress,
+            }],
+        )
+    };
+    let watch = Watch::new(&server.cluster(), kind, None, read, || {
+        UnixTime::from_secs(1)
+    });
+    let heard = watch.stream().map(declared).take(count).map(said).collect();
+    let heard = heard.await;
+    let asked = server.asked.lock().unwrap().clone();
+    (heard, asked)
+}
+
+/// The kinds of one version of a group.
+fn kinds(resources: &[&str]) -> Answer {
+    let resource = |name: &&str| json!({"name": name, "singularName": "", "kind": "K", "namespaced": true, "verbs": []});
+    let resources: Vec<_> = resources.iter().map(resource).collect();
+    Answer::Say(
+        200,
+        json!({"groupVersion": "g.example/v", "resources": resources}),
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_custom_kind_is_read_in_the_first_version_that_has_it() {
+    let script = vec![
+        kinds(&["gates", "routes/status"]),
+        kinds(&["gates", "routes"]),
+        list("7", &[json!({"metadata": {"name": "a"}})]),
+        Answer::Open(vec![]),
+    ];
+    let (heard, asked) = hear_custom(2, script).await;
+    assert_eq!(heard, ["listed a[]!", "synced"]);
+    assert_eq!(asked[..2], ["/apis/g.example/v2", "/apis/g.example/v1"]);
+    assert!(
+        asked[2].starts_with("/apis/g.example/v1/routes?"),
+        "{asked:?}"
+    );
+    assert!(
+        asked[3].starts_with("/apis/g.example/v1/routes?"),
+        "{asked:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_custom_kind_that_is_installed_later_appears_and_one_that_is_removed_goes() {
+    let route = json!({"metadata": {"name": "a"}});
+    let script = vec![
+        refusal(404, "not found"),
+        refusal(404, "not found"),
+        // Discovery knows it before it can be listed.
+        kinds(&["routes"]),
+        refusal(404, "not found"),
+        kinds(&["routes"]),
+        list("7", &[route]),
+        Answer::Open(vec![]),
+        // The watch has fallen silent; the next is refused.
+        refusal(404, "not found"),
+        refusal(404, "not found"),
+        refusal(404, "not found"),
+    ];
+    let (heard, _) = hear_custom(8, script).await;
     assert_eq!(
-        scopes(&["a".into(), "b".into()]).collect::<Vec<_>>(),
-        [named("a"), named("b")]
+        heard,
+        [
+            "listed ",
+            "absent",
+            "listed ",
+            "absent",
+            "listed a[]!",
+            "synced",
+            "listed ",
+            "absent"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_custom_kind_may_not_is_no_absence() {
+    let script = vec![
+        refusal(503, "no back end"),
+        kinds(&["routes"]),
+        refusal(403, "no"),
+    ];
+    let (heard, _) = hear_custom(2, script).await;
+    assert_eq!(
+        heard,
+        [
+            "unreachable: cannot discover routes.g.example: no back end",
+            "forbidden: cannot list routes.g.example: no"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_source_can_do_without_is_absent_where_it_may_not_be_read() {
+    let server = Server::default();
+    server.script.lock().unwrap().extend([
+        refusal(403, "no"),
+        refusal(500, "etcd is away"),
+        list("7", &[ingress("a", "1")]),
+        refusal(403, "no"),
+    ]);
+    let updates = server.follow(None).optional().stream().map(declared);
+    let heard: Vec<_> = updates.take(4).map(said).collect().await;
+    assert_eq!(heard[0], "absent");
+    assert!(heard[1].starts_with("other: "), "{heard:?}");
+    assert_eq!(heard[2..], [r#"listed a["a.example.com"]"#, "absent"]);
+}
+
+#[tokio::test]
+async fn a_kind_is_followed_in_each_namespace_of_the_configuration_or_everywhere() {
+    let paths = |kind, namespaces: &[&str]| {
+        let config = Config {
+            namespaces: namespaces.iter().map(|&name| name.to_owned()).collect(),
+            ..Config::default()
+        };
+        let cluster = Cluster::for_tests("https://192.0.2.1");
+        let context = Context {
+            config: Arc::new(config),
+            cluster: None,
+            clock: || UnixTime::from_secs(1),
+        };
+        let watches = Watch::all(&context, &cluster, kind, |_, object: Value| object);
+        let namespaces = watches.into_iter().map(|watch| watch.namespace);
+        namespaces
+            .map(Option::unwrap_or_default)
+            .collect::<Vec<_>>()
+    };
+    let ingresses = Kind::namespaced::<Ingress>();
+    assert_eq!(paths(ingresses, &[]), [""]);
+    assert_eq!(paths(ingresses, &["a", "b"]), ["a", "b"]);
+    assert_eq!(
+        paths(Kind::cluster_scoped::<IngressClass>(), &["a", "b"]),
+        [""]
     );
 }

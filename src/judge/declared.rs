@@ -2,11 +2,12 @@
 //!
 //! Declaring none is a warning: whoever deploys it publishes the host in clear. Where TLS answers
 //! nonetheless it is for information only: load balancers with certificates of their own, and
-//! controllers with a default certificate, terminate TLS for hosts that do not ask for it.
+//! controllers with a default certificate, terminate TLS for hosts that do not ask for it. To ask
+//! for plaintext beside TLS (no redirect) is a warning too.
 
 use super::Check;
 use super::assess::Assessed;
-use crate::model::{Family, FindingSpec, Kind, Scope, Severity, Verdict};
+use crate::model::{Family, FindingSpec, Kind, PlaintextRule, Scope, Severity, Verdict};
 
 pub(super) const CHECK: Check = Check {
     name: "declared",
@@ -28,7 +29,7 @@ const DECLARED: Family = Family {
 
 const PLAINTEXT_DECLARED: FindingSpec = FindingSpec {
     name: "plaintext_declared",
-    help: "The object declares no TLS for the host, so that it is published in clear",
+    help: "The object declares no TLS for the host, or plaintext beside it, so that it is published in clear",
 };
 
 fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
@@ -44,6 +45,9 @@ fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
             (Severity::Info, "no TLS is declared, though TLS answers")
         };
         verdict.find(&PLAINTEXT_DECLARED, severity, detail);
+    } else if target.expect.plaintext == PlaintextRule::Declared {
+        let detail = "plaintext is declared beside TLS";
+        verdict.find(&PLAINTEXT_DECLARED, Severity::Warning, detail);
     }
 }
 
@@ -71,6 +75,19 @@ mod tests {
         assert_eq!(findings(&verdict), [("plaintext_declared", Severity::Info)]);
         let said = "no TLS is declared, though TLS answers";
         assert_eq!(detail(&verdict, "plaintext_declared"), said);
+    }
+
+    #[test]
+    fn asking_for_plaintext_beside_tls_is_said() {
+        let pki = pki();
+        let mut scene = Scene::new().showing(&[&pki.leaf, &pki.intermediate]);
+        scene.target.expect.plaintext = PlaintextRule::Declared;
+        let verdict = scene.judged(&trusting(&pki.root));
+        assert_eq!(value(&verdict, DECLARED.name), Some(1.0));
+        assert_eq!(
+            findings(&verdict),
+            [("plaintext_declared", Severity::Warning)]
+        );
     }
 
     #[test]

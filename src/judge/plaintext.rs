@@ -104,7 +104,8 @@ fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
         {
             worst = Some((severity, port, answer));
         }
-        if answer.state == Some(State::Refused) && port != tls_port {
+        let expected = rule != PlaintextRule::Declared;
+        if answer.state == Some(State::Refused) && port != tls_port && expected {
             refused = Some((port, answer));
         }
     }
@@ -205,6 +206,8 @@ fn exposed(answers: &[Answer<'_>]) -> Option<bool> {
 
 fn severity(state: Option<State>, rule: PlaintextRule) -> Option<Severity> {
     match (state?, rule) {
+        // `declared.rs` says so of the object.
+        (_, PlaintextRule::Declared) => None,
         (State::Served, _) => Some(Severity::Critical),
         (State::Redirect | State::Refused, PlaintextRule::Forbidden) => Some(Severity::Warning),
         _ => None,
@@ -406,7 +409,7 @@ mod tests {
 
     #[test]
     fn the_rule_decides_what_an_answer_means() {
-        use PlaintextRule::{Forbidden, Redirect};
+        use PlaintextRule::{Declared, Forbidden, Redirect};
         let redirect = to(301, "https://a.example/");
         let found =
             |rule, port, answer: &PlainAnswer| judged(rule, port, std::slice::from_ref(answer)).2;
@@ -419,6 +422,10 @@ mod tests {
         assert_eq!(found(Redirect, 80, &http(404)), not_redirected);
         assert_eq!(found(Redirect, 443, &http(404)), []);
         assert_eq!(found(Forbidden, 80, &http(404)), served(Severity::Warning));
+        let declared = [("plaintext_declared", Severity::Warning)];
+        for answer in [http(200), redirect.clone(), http(404), PlainAnswer::Closed] {
+            assert_eq!(found(Declared, 80, &answer), declared);
+        }
         for rule in [Redirect, Forbidden] {
             assert_eq!(found(rule, 443, &NAMES_HTTPS), []);
             assert_eq!(found(rule, 80, &PlainAnswer::Closed), []);

@@ -57,6 +57,23 @@ fn no_two_families_and_no_two_findings_have_one_name() {
 }
 
 #[test]
+fn every_finding_has_a_runbook_and_no_runbook_is_left_over() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/runbooks");
+    // Those of alerts are named as alerts are, in capitals: helm/test.sh compares them.
+    let pages: BTreeSet<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|page| page.starts_with(|c: char| c.is_ascii_lowercase()))
+        .collect();
+    let findings: BTreeSet<String> = CHECKS
+        .iter()
+        .flat_map(|check| check.findings)
+        .map(|finding| format!("{}.md", finding.name))
+        .collect();
+    assert_eq!(pages, findings);
+}
+
+#[test]
 fn every_family_is_named_and_explained_as_prometheus_expects() {
     for family in CHECKS.iter().flat_map(|check| check.families) {
         let name = family.name;

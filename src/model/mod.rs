@@ -21,7 +21,7 @@ pub use observation::{
     PlainReport, PlainSeen, Reason, TlsAttempt, TlsReport, TlsSeen, TlsVersion, VersionAnswer,
     VersionSupport,
 };
-pub use target::{Expectation, Owner, Place, PlaintextRule, RootsRef, Row, Target};
+pub use target::{BY_HAND, Expectation, Owner, Place, PlaintextRule, RootsRef, Row, Target};
 pub use text::{LABEL_LIMIT, clean, is_unsafe};
 pub use time::UnixTime;
 pub use verdict::{

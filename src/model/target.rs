@@ -28,7 +28,13 @@ impl Row {
     /// What tells it from every other row.
     #[must_use]
     pub fn place(&self) -> Place {
+        let by_hand = self.source == BY_HAND;
         Place {
+            entry: if by_hand {
+                Arc::clone(&self.name)
+            } else {
+                Arc::default()
+            },
             source: self.source,
             namespace: Arc::clone(&self.namespace),
             host: Arc::clone(&self.host),
@@ -38,9 +44,12 @@ impl Row {
     }
 }
 
-/// What tells one row from another: there is exactly one row for each. The name is no part of
-/// it, because it is the oldest owner's, and owners come and go. The order is that of the
-/// exposition.
+/// The source of the targets that the operator writes by hand.
+pub const BY_HAND: &str = "static";
+
+/// What tells one row from another: there is exactly one row for each. An object's name is no
+/// part of it, because the row has the oldest owner's, and owners come and go. The order is that
+/// of the exposition.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "as in `Row`")]
 pub struct Place {
@@ -49,6 +58,9 @@ pub struct Place {
     pub host: Arc<str>,
     pub port: u16,
     pub address: Arc<str>,
+    /// The name of a target written by hand, empty otherwise: the operator may want one door
+    /// judged twice, by different roots.
+    pub entry: Arc<str>,
 }
 
 /// One row, where it is looked at, and what was declared about it.
@@ -97,6 +109,8 @@ pub enum PlaintextRule {
     Forbidden,
     /// A redirect to https is fine, as is no answer.
     Redirect,
+    /// The object asks for content to be served in clear: what is served is no surprise.
+    Declared,
     /// Not looked for: the target has no plaintext doors.
     Allowed,
 }
@@ -112,4 +126,26 @@ pub struct Owner {
     pub namespace: Arc<str>,
     /// Its name.
     pub name: Arc<str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(source: &'static str, name: &str) -> Row {
+        Row {
+            source,
+            namespace: Arc::default(),
+            host: "shop.example".into(),
+            port: 443,
+            address: "192.0.2.1".into(),
+            name: name.into(),
+        }
+    }
+
+    #[test]
+    fn only_targets_written_by_hand_are_told_apart_by_their_names() {
+        assert_eq!(row("ingress", "a").place(), row("ingress", "b").place());
+        assert_ne!(row(BY_HAND, "a").place(), row(BY_HAND, "b").place());
+    }
 }

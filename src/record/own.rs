@@ -208,7 +208,7 @@ impl Own {
     }
 
     /// Notes how a source fares.
-    pub(super) fn source(&self, source: &'static str, health: &Health) {
+    pub fn source(&self, source: &'static str, health: &Health) {
         let labels = [("source", source)];
         let synced = self.synced.get_or_create(&labels);
         match health {

@@ -1,6 +1,6 @@
 //! Schedule: which door is probed when, and how many at once.
 //!
-//! One task ([`run`]) takes what the sources say, keeps the queue of doors, starts the probes and
+//! One task ([`run()`]) takes what the sources say, keeps the queue of doors, starts the probes and
 //! passes on, in order, what became of all that. What to start next is decided by the `queue`,
 //! which knows neither tasks nor sockets.
 
