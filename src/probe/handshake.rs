@@ -4,8 +4,12 @@
 //! comes later, from the record. The connection is driven here rather than by a stream adapter,
 //! because a handshake that fails half-way still has facts to give.
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use rustls::client::ResolvesClientCert;
@@ -20,7 +24,7 @@ use rustls::{
     AlertDescription, CipherSuite, ClientConfig, ClientConnection, DigitallySignedStruct,
     Error as TlsError, NamedGroup, ProtocolVersion, SignatureScheme,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::chain::Chains;
@@ -163,7 +167,6 @@ fn version(version: ProtocolVersion) -> TlsVersion {
 struct Wire<'a> {
     stream: &'a mut TcpStream,
     connection: ClientConnection,
-    buffer: Vec<u8>,
     /// The first byte that came back: it tells TLS from other protocols.
     first: Option<u8>,
     /// A fatal alert came: after the certificate was seen, it says that ours was missed.
@@ -172,11 +175,9 @@ struct Wire<'a> {
 
 impl<'a> Wire<'a> {
     fn new(stream: &'a mut TcpStream, connection: ClientConnection) -> Self {
-        let buffer = Vec::with_capacity(READ_BYTES);
         Self {
             stream,
             connection,
-            buffer,
             first: None,
             refused_by: None,
         }
@@ -186,10 +187,13 @@ impl<'a> Wire<'a> {
         self.flush().await?;
         while self.connection.is_handshaking() {
             let ended = self.read().await;
-            // What is left to say is an alert or the next flight; either way it is sent.
-            self.flush()
-                .await
-                .or_else(|failed| if ended.is_err() { Ok(()) } else { Err(failed) })?;
+            // What is left to say is an alert or the next flight, and is sent; or our last flight,
+            // which goes with our goodbye: one packet fewer for both sides.
+            if ended.is_err() || self.connection.is_handshaking() {
+                self.flush()
+                    .await
+                    .or_else(|failed| if ended.is_err() { Ok(()) } else { Err(failed) })?;
+            }
             if !ended? {
                 return Err(failure(
                     Reason::Closed,
@@ -209,7 +213,13 @@ impl<'a> Wire<'a> {
         }
         let hear_out = async {
             for _ in 0..GOODBYE_READS {
-                if !matches!(self.read().await, Ok(true)) {
+                // Only after a request for a certificate is there anything to learn.
+                let goes_on = if asked {
+                    matches!(self.read().await, Ok(true))
+                } else {
+                    matches!(read_some(self.stream, |_| ()).await, Ok(1..))
+                };
+                if !goes_on {
                     break;
                 }
             }
@@ -221,43 +231,24 @@ impl<'a> Wire<'a> {
 
     /// Reads once; `false` at the end of the stream.
     async fn read(&mut self) -> Result<bool, Failure> {
-        self.buffer.clear();
-        let read = self
-            .stream
-            .read_buf(&mut self.buffer)
-            .await
-            .map_err(|error| from_io(&error))?;
-        self.first = self.first.or_else(|| self.buffer.first().copied());
-        let buffer = std::mem::take(&mut self.buffer);
-        let mut rest = buffer.as_slice();
-        while !rest.is_empty() {
-            self.connection
-                .read_tls(&mut rest)
-                .map_err(|error| from_io(&error))?;
-            self.process()?;
-        }
-        self.buffer = buffer;
-        Ok(read > 0)
-    }
-
-    fn process(&mut self) -> Result<(), Failure> {
-        let state = self.connection.process_new_packets();
-        if let Err(TlsError::AlertReceived(alert)) = &state {
-            self.refused_by = Some(*alert);
-        }
-        let state = state.map_err(|error| from_tls(&error, self.first))?;
-        // Application data that a server sends of its own accord is thrown away, so that it does
-        // not pile up.
-        let mut pending = state.plaintext_bytes_to_read() as u64;
-        let mut sink = io::sink();
-        let mut reader = self.connection.reader();
-        while pending > 0 {
-            match io::copy(&mut io::Read::take(&mut reader, pending), &mut sink) {
-                Ok(0) | Err(_) => break,
-                Ok(copied) => pending = pending.saturating_sub(copied),
-            }
-        }
-        Ok(())
+        let Self {
+            stream,
+            connection,
+            first,
+            refused_by,
+        } = self;
+        let mut taken = Ok(());
+        let read = read_some(stream, |bytes| {
+            *first = first.or_else(|| bytes.first().copied());
+            taken = take_in(connection, bytes).map_err(|error| {
+                if let TlsError::AlertReceived(alert) = error {
+                    *refused_by = Some(alert);
+                }
+                from_tls(&error, *first)
+            });
+        });
+        let read = read.await.map_err(|error| from_io(&error))?;
+        taken.map(|()| read > 0)
     }
 
     async fn flush(&mut self) -> Result<(), Failure> {
@@ -274,6 +265,42 @@ impl<'a> Wire<'a> {
             .write_all(&flight)
             .await
             .map_err(|error| from_io(&error))
+    }
+}
+
+/// Reads once, and hands over what came: how many bytes, 0 at the end of the stream. The space for
+/// them is on the stack, so that a probe that waits holds none.
+async fn read_some(stream: &mut TcpStream, mut give: impl FnMut(&[u8])) -> io::Result<usize> {
+    poll_fn(|context| {
+        let mut space = [const { MaybeUninit::uninit() }; READ_BYTES];
+        let mut buffer = ReadBuf::uninit(&mut space);
+        ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer))?;
+        give(buffer.filled());
+        Poll::Ready(Ok(buffer.filled().len()))
+    })
+    .await
+}
+
+/// Gives the library what came.
+fn take_in(connection: &mut ClientConnection, mut bytes: &[u8]) -> Result<(), TlsError> {
+    while !bytes.is_empty() {
+        connection
+            .read_tls(&mut bytes)
+            .map_err(|error| TlsError::General(error.to_string()))?;
+        let state = connection.process_new_packets()?;
+        discard(connection, state.plaintext_bytes_to_read() as u64);
+    }
+    Ok(())
+}
+
+/// Throws away application data that a server sends of its own accord, so that it does not pile up.
+fn discard(connection: &mut ClientConnection, mut pending: u64) {
+    let mut reader = connection.reader();
+    while pending > 0 {
+        match io::copy(&mut io::Read::take(&mut reader, pending), &mut io::sink()) {
+            Ok(0) | Err(_) => break,
+            Ok(copied) => pending = pending.saturating_sub(copied),
+        }
     }
 }
 
