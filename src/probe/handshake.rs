@@ -36,8 +36,9 @@ use crate::model::{ClientAuth, Failure, Handshake, Reason, TlsVersion};
 /// state of the closed connection is not ours.
 const GOODBYE: Duration = Duration::from_millis(200);
 
-/// One read: a little more than the largest TLS record (RFC 9846 section 5.2).
-const READ_BYTES: usize = 18 * 1024;
+/// One read: more than most servers' first flight, and little enough for the stack; what is longer
+/// comes in several.
+const READ_BYTES: usize = 8 * 1024;
 
 /// Reads after our goodbye: a server that goes on talking is not listened to for ever.
 const GOODBYE_READS: usize = 16;

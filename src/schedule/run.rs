@@ -116,7 +116,7 @@ impl<P: Probe> Task<P> {
             if self.start_due().await.is_err() {
                 return;
             }
-            let wake = self.queue.wake_at().map(|at| self.beat(at));
+            let wake = self.queue.wake_at().map(|at| beat(self.started, at));
             let ended = tokio::select! {
                 () = stop.cancelled() => return,
                 update = updates.recv(), if sources_go_on => {
@@ -138,19 +138,6 @@ impl<P: Probe> Task<P> {
                 return;
             }
         }
-    }
-
-    /// The first beat at or after an instant.
-    fn beat(&self, at: Instant) -> Instant {
-        let beat = BEAT.as_nanos();
-        let since = at.saturating_duration_since(self.started).as_nanos();
-        let over = since.checked_rem(beat).unwrap_or_default();
-        let missing = if over == 0 {
-            0
-        } else {
-            beat.saturating_sub(over)
-        };
-        at + Duration::from_nanos(u64::try_from(missing).unwrap_or_default())
     }
 
     async fn start_due(&mut self) -> Result<(), Closed> {
@@ -260,6 +247,14 @@ impl<P: Probe> Task<P> {
     async fn tell(&self, event: Event) -> Result<(), Closed> {
         self.events.send(event).await.map_err(|_| Closed)
     }
+}
+
+/// The first beat at or after an instant.
+fn beat(started: Instant, at: Instant) -> Instant {
+    let since = at.saturating_duration_since(started).as_nanos();
+    let beats = u32::try_from(since.div_ceil(BEAT.as_nanos()));
+    // After more beats than can be counted (some three years), turns come when they are due.
+    beats.map_or(at, |beats| started + BEAT * beats)
 }
 
 async fn sleep_until(wake: Option<Instant>) {
@@ -503,6 +498,17 @@ mod tests {
             }
             words
         }
+    }
+
+    #[test]
+    fn what_comes_due_between_two_beats_starts_at_the_second() {
+        let started = Instant::now();
+        let at = |nanos| started + Duration::from_nanos(nanos);
+        let length = u64::try_from(BEAT.as_nanos()).unwrap();
+        assert_eq!(beat(started, at(0)), at(0));
+        assert_eq!(beat(started, at(1)), at(length));
+        assert_eq!(beat(started, at(length)), at(length));
+        assert_eq!(beat(started, at(length + 1)), at(2 * length));
     }
 
     #[tokio::test(start_paused = true)]
