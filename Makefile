@@ -198,6 +198,12 @@ peers: ## Start every TLS server of the tests and check which versions it speaks
 
 # ---- Use
 
+.PHONY: bench
+bench: ## Compare with blackbox_exporter: CPU, memory, scrapes (needs nginx-light, prometheus-blackbox-exporter)
+	@echo "Building what is measured: some minutes the first time"
+	cargo build --release --locked
+	python3 benches/compare.py target/release/kube-https-exporter
+
 .PHONY: demo
 demo: ## Run the exporter against a small demo cluster of its own
 	cargo run --release --locked -- demo
