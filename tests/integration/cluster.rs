@@ -84,11 +84,17 @@ impl Cluster {
         cluster
     }
 
-    /// Waits until the API server answers and has made its first namespace.
+    /// Waits until the API server has made its first namespace, and its own roles: without them
+    /// nobody else may ask which kinds there are.
     async fn wait(&mut self) {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         for _ in 0..LOOKS {
-            if namespaces.get("default").await.is_ok() {
+            let ready = axum::http::Request::get("/readyz")
+                .body(Vec::new())
+                .unwrap();
+            if self.client.request_text(ready).await.is_ok()
+                && namespaces.get("default").await.is_ok()
+            {
                 return;
             }
             let ended = self.api_server.try_wait().unwrap();
