@@ -14,10 +14,9 @@ CRDS := $(abspath $(TOOLS_DIR))/crds
 export PATH := $(BIN):$(VENV)/bin:$(PATH):/usr/sbin
 
 CARGO_DENY := 0.20.2
-RUN := cargo run --quiet --locked --
 
 # In the order of how soon each tells of a mistake.
-STEPS := tools fmt-check deny clippy doc unit gen-check dashboards rules chart peers integration
+STEPS := tools fmt-check deny clippy doc unit dashboards rules chart peers integration
 
 .PHONY: help
 help: ## Print the targets
@@ -162,35 +161,23 @@ integration: ## Run the tests against real servers, a real API server and a real
 
 # ---- What is generated, and what ships beside the program
 
-# The documents and access rules that follow from the code's tables, and the dashboards; $(1) is a folder laid out as this one.
-define generate
-$(RUN) gen "$(1)"
-mkdir -p "$(1)/dashboards"
-$(VENV)/bin/python dashboards/generate.py "$(1)/dashboards"
-endef
-
 .PHONY: gen
-gen: $(VENV_STAMP) ## Write all that is generated again: docs, the chart's access rules, dashboards
-	@$(call generate,.)
+gen: $(VENV_STAMP) ## Write again what is generated: documents, the chart's access rules, dashboards
+	cargo run --quiet --locked -- gen .
+	$(VENV)/bin/python dashboards/generate.py
 
 .PHONY: golden
 golden: ## Write the scrape of the demo anew that the tests expect
 	UPDATE_GOLDEN=1 cargo test --locked --test integration golden::the_demo
 
-.PHONY: gen-check
-gen-check: $(VENV_STAMP) ## Check that what is generated is what would be written
-	@echo "Comparing what is generated with what would be written"
-	fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT
-	$(call generate,$$fresh)
-	stale=0
-	while IFS= read -r file; do
-	  diff -uN "$$file" "$$fresh/$$file" || stale=1
-	done < <(cd "$$fresh" && find . -type f | sort)
-	if [ $$stale != 0 ]; then echo "This is out of date: run make gen and commit the result"; exit 1; fi
-
 .PHONY: dashboards
-dashboards: ## Lint the dashboards (needs `make tools`)
+dashboards: $(VENV_STAMP) ## Lint the dashboards, and check that they are those that make gen writes (needs `make tools`)
 	@echo "Checking the dashboards"
+	fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT
+	$(VENV)/bin/python dashboards/generate.py "$$fresh"
+	for board in $$({ cd dashboards; ls *.json; cd "$$fresh"; ls *.json; } | sort -u); do
+	  diff -uN "dashboards/$$board" "$$fresh/$$board" || { echo "dashboards/$$board is out of date: run make gen and commit the result"; exit 1; }
+	done
 	$(VENV)/bin/python dashboards/lint.py
 
 .PHONY: rules
@@ -210,6 +197,12 @@ peers: ## Start every TLS server of the tests and check which versions it speaks
 	$(VENV)/bin/python tests/tools/peers.py
 
 # ---- Use
+
+.PHONY: bench
+bench: ## Compare with blackbox_exporter: CPU, memory, scrapes (needs nginx-light, prometheus-blackbox-exporter)
+	@echo "Building what is measured: some minutes the first time"
+	cargo build --release --locked
+	python3 benches/compare.py target/release/kube-https-exporter
 
 .PHONY: demo
 demo: ## Run the exporter against a small demo cluster of its own

@@ -1,4 +1,4 @@
-//! Documents that follow from the tables: written by `make gen`, compared by `make gen-check`.
+//! Documents that follow from the tables: written by `make gen`, compared by the test below.
 
 use std::fs;
 use std::io;
@@ -151,4 +151,21 @@ fn entry(source: &str, access: &Access) -> Vec<String> {
         entry.push(format!("  names: [{}]", access.names.join(", ")));
     }
     entry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_the_repository_is_what_would_be_written() {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for (path, text) in documents() {
+            let committed = fs::read_to_string(repository.join(path)).unwrap();
+            assert!(
+                committed == text,
+                "{path} is out of date: run `make gen` and commit the result"
+            );
+        }
+    }
 }

@@ -120,8 +120,14 @@ fn load_config(typed: &cli::ConfigFile) -> Result<Config, Error> {
         .map(|family| family.name);
     let own = record::own_families().iter().map(|family| family.name);
     let families: Vec<&str> = checked.chain(own).collect();
+    let findings = CHECKS.iter().flat_map(|check| check.findings);
+    let findings: Vec<&str> = findings.map(|finding| finding.name).collect();
+    let names = config::Names {
+        families: &families,
+        findings: &findings,
+    };
     Ok(match &typed.config_file {
-        Some(path) => config::load(path, &families)?,
+        Some(path) => config::load(path, names)?,
         None => Config::default(),
     })
 }

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::model::{Finding, Reason, Row, Severity, TlsVersion, UnixTime};
-use crate::record::RowRecord;
+use crate::model::{Finding, Reason, Row, Severity, TlsVersion, UnixTime, Waived};
+use crate::record::{Posture, RowRecord};
 
 /// The widest that a host may make its column: longer ones push the rest of their own row.
 const HOST_WIDTH: usize = 34;
@@ -21,7 +21,8 @@ struct Line {
     found: Vec<String>,
 }
 
-/// The table of these rows, as seen at `now`, and a line that sums it up.
+/// The table of these rows, as seen at `now`, and a line that sums it up. Ports that must be closed,
+/// and are, are left out.
 pub(super) fn render(rows: &[RowRecord], now: UnixTime) -> String {
     // Where a host has several addresses, its rows are told apart by them.
     let mut addresses = HashMap::<_, usize>::new();
@@ -33,7 +34,8 @@ pub(super) fn render(rows: &[RowRecord], now: UnixTime) -> String {
         let is_alone = addresses.get(&host(own)).is_none_or(|count| *count <= 1);
         Line::of(row, door(own, is_alone))
     };
-    print(rows.iter().map(line).collect(), now)
+    let doors = rows.iter().filter(|row| row.posture != Posture::Closed);
+    print(doors.map(line).collect(), now)
 }
 
 fn host(row: &Row) -> (&str, u16) {
@@ -67,6 +69,7 @@ impl Line {
             version: row.summary.version,
             found: findings
                 .map(|finding| found(finding, row.summary.failure))
+                .chain(row.waived.iter().map(accepted))
                 .collect(),
         }
     }
@@ -116,6 +119,12 @@ fn found(finding: &Finding, failure: Option<Reason>) -> String {
         (name @ "unreachable", Some(reason)) => format!("{name} ({})", reason.label()),
         (name, _) => name.to_owned(),
     }
+}
+
+/// A finding that a rule accepts: shown, never silent.
+fn accepted(waived: &Waived) -> String {
+    let (name, until) = (waived.finding.spec.name, &waived.waiver.until);
+    format!("{name} (accepted until {until})")
 }
 
 /// The host, with the port where it is not 443, and the address where only that tells the row

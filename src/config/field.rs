@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::Path;
 
+use super::Names;
 use super::document::Row;
 use super::error::{Position, Problem};
 use super::node::{Entry, Node, Value};
@@ -42,8 +43,8 @@ pub(super) struct Field<T> {
 pub(super) struct Reader<'a> {
     /// What relative paths are relative to.
     pub(super) folder: &'a Path,
-    /// The metric families that can be switched off.
-    pub(super) families: &'a [&'a str],
+    /// What fields may refer to.
+    pub(super) names: Names<'a>,
     pub(super) problems: RefCell<Vec<Problem>>,
 }
 

@@ -7,8 +7,8 @@ use super::field::{Field, Section, Written};
 use super::node::Value;
 use super::value;
 use super::{
-    Caps, Config, Discovery, Expiry, Metrics, PerAddress, Security, Threshold, Trust, rule,
-    suggest, target,
+    Caps, Config, Discovery, Expiry, Metrics, PerAddress, Security, ServiceDiscovery, Threshold,
+    Trust, rule, suggest, target,
 };
 use crate::model::clean;
 
@@ -27,6 +27,8 @@ const MAX_CAP: Duration = Duration::from_hours(24 * 3650);
 const MAX_CONNECTIONS: u32 = 65_535;
 /// Beyond what one machine opens in a second.
 const MAX_CONNECTION_RATE: u32 = 100_000;
+/// The most that Kubernetes is made for.
+const MAX_NODES: u32 = 5_000;
 /// Beyond what one process keeps: 1 kB each comes to 10 GB.
 const MAX_TARGETS: u32 = 10_000_000;
 
@@ -60,8 +62,13 @@ impl Default for Config {
             namespaces: Vec::new(),
             discovery: Discovery {
                 api_server: true,
+                node: true,
                 ingress: true,
                 gateway: true,
+                service: ServiceDiscovery {
+                    enabled: true,
+                    nodes: 2,
+                },
             },
             rules: Vec::new(),
             targets: Vec::new(),
@@ -367,6 +374,15 @@ impl Section for Discovery {
             inside: Some(rows::<Source>),
         },
         Field {
+            name: "node",
+            kind: "map",
+            default: "{}",
+            meaning: "Each node's kubelet, and the ports that must be closed on nodes. Off where \
+                      `namespaces` is set.",
+            read: |discovery, written| switch(&mut discovery.node, written),
+            inside: Some(rows::<Source>),
+        },
+        Field {
             name: "ingress",
             kind: "map",
             default: "{}",
@@ -382,6 +398,40 @@ impl Section for Discovery {
             read: |discovery, written| switch(&mut discovery.gateway, written),
             inside: Some(rows::<Source>),
         },
+        Field {
+            name: "service",
+            kind: "map",
+            default: "{}",
+            meaning: "Ports of Services that are open to the outside (load balancers, external IP \
+                      addresses, node ports) and are said to speak HTTP or TLS by \
+                      `appProtocol`, name or number.",
+            read: |discovery, written| written.section(&mut discovery.service),
+            inside: Some(rows::<ServiceDiscovery>),
+        },
+    ];
+}
+
+impl Section for ServiceDiscovery {
+    const FIELDS: &'static [Field<Self>] = &[
+        Field {
+            name: "enabled",
+            kind: "`true` or `false`",
+            default: "true",
+            meaning: "Whether the source is on.",
+            read: |service, written| written.set(&mut service.enabled, value::flag),
+            inside: None,
+        },
+        Field {
+            name: "nodes",
+            kind: "number",
+            default: "2",
+            meaning: "At how many nodes each node port is looked at, the same for all: every node \
+                      serves them alike. With 0, at none.",
+            read: |service, written| {
+                written.set(&mut service.nodes, |v| value::whole(v, 0, MAX_NODES));
+            },
+            inside: None,
+        },
     ];
 }
 
@@ -392,7 +442,7 @@ impl Section for Metrics {
         default: "[]",
         meaning: "Names of metric families that are not served.",
         read: |metrics, written| {
-            let families = written.reader.families;
+            let families = written.reader.names.families;
             written.list(&mut metrics.disabled, |item| {
                 item.value(|v| family(v, families))
             });

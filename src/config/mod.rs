@@ -23,6 +23,7 @@ mod fields;
 mod trust;
 mod security;
 mod rule;
+mod waiver;
 mod target;
 mod consistent;
 mod document;
@@ -51,12 +52,26 @@ pub use value::is_namespace;
 const MAX_BYTES: u64 = 8 << 20;
 
 /// The names of the discovery sources, as rules refer to them; `static` is this file's `targets`.
-const SOURCES: [&str; 4] = ["api_server", "ingress", "gateway", "static"];
+const SOURCES: [&str; 6] = [
+    "api_server",
+    "node",
+    "ingress",
+    "gateway",
+    "service",
+    "static",
+];
 
-/// Reads a configuration file.
-///
-/// `families` are the names of the metric families that `metrics.disabled` may list.
-pub fn load(path: &Path, families: &[&str]) -> Result<Config, Error> {
+/// What the file may refer to by name.
+#[derive(Clone, Copy, Debug)]
+pub struct Names<'a> {
+    /// The metric families that `metrics.disabled` may list.
+    pub families: &'a [&'a str],
+    /// The findings that a rule may accept.
+    pub findings: &'a [&'a str],
+}
+
+/// Reads a configuration file, which may refer to `names`.
+pub fn load(path: &Path, names: Names<'_>) -> Result<Config, Error> {
     let bytes = contents(path).map_err(|source| Error::Read {
         path: path.to_owned(),
         source,
@@ -82,17 +97,17 @@ pub fn load(path: &Path, families: &[&str]) -> Result<Config, Error> {
             what: "not UTF-8; save the file in that encoding".to_owned(),
         })
     })?;
-    parse(text, path, families)
+    parse(text, path, names)
 }
 
 /// Reads a configuration that is at hand as `text`.
 ///
 /// `origin` is the file it stands for: messages name it, and relative paths start from its
-/// folder. `families` is as for [`load`].
-pub fn parse(text: &str, origin: &Path, families: &[&str]) -> Result<Config, Error> {
+/// folder. `names` is as for [`load`].
+pub fn parse(text: &str, origin: &Path, names: Names<'_>) -> Result<Config, Error> {
     let reader = field::Reader {
         folder: origin.parent().unwrap_or_else(|| Path::new("")),
-        families,
+        names,
         problems: RefCell::default(),
     };
     let mut config = Config::default();
@@ -201,13 +216,27 @@ pub struct Threshold {
 
 /// Which sources are on, by source name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "one switch for each source")]
 pub struct Discovery {
     /// The API server's own address and its replicas.
     pub api_server: bool,
+    /// Kubelets, and the ports that must be closed on nodes.
+    pub node: bool,
     /// Ingress hosts.
     pub ingress: bool,
     /// Hosts of Gateway API.
     pub gateway: bool,
+    /// Ports of Services.
+    pub service: ServiceDiscovery,
+}
+
+/// How ports of Services are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServiceDiscovery {
+    /// Whether they are.
+    pub enabled: bool,
+    /// At how many nodes node ports are looked at; none for 0.
+    pub nodes: usize,
 }
 
 /// What is left out of the metrics.

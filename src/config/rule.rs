@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::document::rows;
 use super::field::{Field, Section, Written};
 use super::node::Value;
-use super::{SOURCES, host, trust, value};
-use crate::model::PlaintextRule;
+use super::{SOURCES, host, trust, value, waiver};
+use crate::model::{PlaintextRule, Waiver};
 
 /// What applies to the targets that match; unset fields leave the default.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +21,8 @@ pub struct Rule {
     pub plaintext: Option<PlaintextRule>,
     /// Whether to probe at all.
     pub probe: Option<bool>,
+    /// What is accepted although it is wrong.
+    pub accept: Arc<[Waiver]>,
 }
 
 /// All set fields must match; an empty one matches everything.
@@ -84,6 +86,7 @@ pub(super) struct Draft {
     ca_file: Option<Arc<Path>>,
     plaintext: Option<PlaintextRule>,
     probe: Option<bool>,
+    accept: Vec<Waiver>,
 }
 
 /// Reads one rule.
@@ -96,6 +99,7 @@ pub(super) fn rule(written: &Written<'_>) -> Option<Rule> {
         ca_file: draft.ca_file,
         plaintext: draft.plaintext,
         probe: draft.probe,
+        accept: draft.accept.into(),
     })
 }
 
@@ -137,8 +141,16 @@ impl Section for Draft {
             read: |rule, written| rule.probe = written.value(value::flag),
             inside: None,
         },
+        Field {
+            name: "accept",
+            kind: "list of maps",
+            default: "[]",
+            meaning: "Findings that are accepted for a while. They are shown in \
+                      `kube_https_finding_waived_info` rather than in `kube_https_finding`.",
+            read: |rule, written| written.list(&mut rule.accept, waiver::waiver),
+            inside: Some(rows::<waiver::Draft>),
+        },
     ];
-    const PLANNED: &'static [&'static str] = &["accept"];
 }
 
 /// Reads what a rule matches. Nothing at all is refused: it would match everything, and is more
@@ -170,8 +182,8 @@ impl Section for RuleMatch {
             name: "source",
             kind: "text",
             default: "(any)",
-            meaning: "The name of the discovery source: `api_server`, `ingress`, `gateway` \
-                      or `static`.",
+            meaning: "The name of the discovery source: `api_server`, `node`, `ingress`, `gateway`, \
+                      `service` or `static`.",
             read: |wanted, written| {
                 let words = SOURCES.map(|name| (name, name));
                 wanted.source = written
@@ -223,6 +235,7 @@ mod tests {
             ca_file: None,
             plaintext: None,
             probe: None,
+            accept: Arc::default(),
         }
     }
 

@@ -3,11 +3,11 @@
 //! Every function here is pure; an error is a sentence that says what was expected, what was
 //! found and, where that is not plain from it, what to write instead.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::node::Value;
 use super::suggest;
-use crate::model::{Fingerprint, LABEL_LIMIT, clean};
+use crate::model::{Fingerprint, LABEL_LIMIT, UnixTime, clean};
 
 /// Characters of a Kubernetes name (RFC 1123 label, as `metadata.namespace` takes it).
 const NAMESPACE_LENGTH: usize = 63;
@@ -102,6 +102,21 @@ pub(super) fn spelt(span: Duration) -> String {
         (1.., true) => format!("{}d", span.as_secs() / DAY),
         _ => humantime::format_duration(span).to_string(),
     }
+}
+
+/// A day of the calendar, and the end of it in UTC.
+pub(super) fn day(value: &Value) -> Result<(String, UnixTime), String> {
+    const WHAT: &str = "a date such as `2027-03-01`";
+    const DAY: Duration = Duration::from_hours(24);
+    let text = text(value, WHAT)?;
+    let begins = humantime::parse_rfc3339(&format!("{text}T00:00:00Z"))
+        .ok()
+        .and_then(|begins| begins.duration_since(UNIX_EPOCH).ok())
+        .ok_or_else(|| expected(WHAT, value))?;
+    let ends = UnixTime::from_secs(0)
+        .saturating_add(begins)
+        .saturating_add(DAY);
+    Ok((text.to_owned(), ends))
 }
 
 /// One of a few words.

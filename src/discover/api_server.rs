@@ -18,7 +18,7 @@ use super::object::{Targets, declared};
 use super::watch::Watch;
 use super::{Access, Cluster, Context, Declared, Health, Source, Start, Update};
 use crate::model::{
-    Address, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
+    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
 };
 
 pub(super) const SOURCE: Source = Source {
@@ -83,6 +83,8 @@ fn given(cluster: &Cluster) -> Declared {
         name: Some(dns_name(name).unwrap_or_else(|| Address::parse(name).to_string().into())),
         roots,
         plaintext: PlaintextRule::Forbidden,
+        clients: Clients::Verifying,
+        accept: Arc::default(),
     };
     Declared {
         targets: vec![target(
@@ -123,6 +125,8 @@ fn replicas(owner: &Owner, slice: &EndpointSlice) -> Targets {
                 name: Some(Arc::clone(name)),
                 roots: RootsRef::Cluster,
                 plaintext: PlaintextRule::Forbidden,
+                clients: Clients::Verifying,
+                accept: Arc::default(),
             };
             target(
                 owner,

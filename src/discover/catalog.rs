@@ -387,6 +387,7 @@ fn under(rule: &Rule, mut target: Target) -> Target {
     ) {
         target.expect.roots = RootsRef::File(Arc::clone(file));
     }
+    target.expect.accept = Arc::clone(&rule.accept);
     if let Some(plaintext) = rule.plaintext {
         target.expect.plaintext = plaintext;
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::super::Dropped;
 use super::*;
 use crate::config::RuleMatch;
-use crate::model::{Address, Expectation, PlainDoor, Row, TlsDoor, UnixTime};
+use crate::model::{Address, Clients, Expectation, PlainDoor, Row, TlsDoor, UnixTime};
 
 const NO_CAPS: Caps = Caps {
     total: usize::MAX,
@@ -54,6 +54,8 @@ fn target(owner: &Owner, host: &str, address: &str, tls: bool) -> Target {
             name: Some(host),
             roots: RootsRef::Public,
             plaintext: PlaintextRule::Redirect,
+            clients: Clients::Verifying,
+            accept: Arc::default(),
         },
         owners: vec![owner.clone()],
     }
@@ -261,6 +263,7 @@ fn rule(matches: RuleMatch) -> Rule {
         ca_file: None,
         plaintext: None,
         probe: None,
+        accept: Arc::default(),
     }
 }
 
@@ -272,12 +275,19 @@ fn for_host(host: &str) -> RuleMatch {
 }
 
 #[test]
-fn a_rule_sets_roots_and_plaintext() {
+fn a_rule_sets_roots_plaintext_and_what_is_accepted() {
+    let waiver = crate::model::Waiver {
+        finding: "unreachable".into(),
+        until: "2027-03-01".into(),
+        ends: UnixTime::from_secs(1_803_945_600),
+        reason: "being moved".into(),
+    };
     let file: Arc<Path> = Path::new("corp.pem").into();
     let rules = vec![
         Rule {
             ca_file: Some(Arc::clone(&file)),
             plaintext: Some(PlaintextRule::Forbidden),
+            accept: Arc::new([waiver.clone()]),
             ..rule(for_host("a"))
         },
         Rule {
@@ -296,6 +306,8 @@ fn a_rule_sets_roots_and_plaintext() {
     assert_eq!(known.row("a", A).expect.roots, RootsRef::File(file));
     assert_eq!(known.row("a", A).expect.plaintext, PlaintextRule::Forbidden);
     assert_eq!(known.row("a", A).plaintext.len(), 2);
+    assert_eq!(*known.row("a", A).expect.accept, [waiver]);
+    assert_eq!(*known.row("c", A).expect.accept, []);
     assert_eq!(
         known.row("a", B).expect.roots,
         RootsRef::File(Path::new("own.pem").into())

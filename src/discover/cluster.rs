@@ -30,6 +30,8 @@ pub struct Cluster {
     pub skip_verify: bool,
     /// The namespace that kubectl would use.
     pub default_namespace: String,
+    /// This program runs in a pod of it: some addresses lead elsewhere than from outside.
+    pub inside: bool,
 }
 
 impl fmt::Debug for Cluster {
@@ -205,7 +207,11 @@ impl Search {
 
     fn in_cluster(&self) -> Result<Cluster, ClusterError> {
         let config = kube::Config::incluster().map_err(|error| self.not_in_cluster(&error))?;
-        Cluster::new(config, "kubernetes")
+        let cluster = Cluster::new(config, "kubernetes")?;
+        Ok(Cluster {
+            inside: true,
+            ..cluster
+        })
     }
 
     fn not_in_cluster(&self, error: &InClusterError) -> ClusterError {
@@ -249,6 +255,7 @@ impl Cluster {
             ca: roots.into_iter().map(CertificateDer::from).collect(),
             skip_verify: config.accept_invalid_certs,
             default_namespace: config.default_namespace.clone(),
+            inside: false,
             client: config
                 .try_into()
                 .map_err(|error: kube::Error| ClusterError::Client {

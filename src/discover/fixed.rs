@@ -10,7 +10,8 @@ use futures::stream::{self, BoxStream};
 use super::{Context, Declared, Health, Source, Start, Update};
 use crate::config::StaticTarget;
 use crate::model::{
-    Address, BY_HAND, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
+    Address, BY_HAND, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target,
+    TlsDoor,
 };
 
 pub(super) const SOURCE: Source = Source {
@@ -113,6 +114,8 @@ fn target(written: &StaticTarget) -> Target {
                 .clone()
                 .map_or(RootsRef::Public, RootsRef::File),
             plaintext: PlaintextRule::Redirect,
+            clients: Clients::Verifying,
+            accept: Arc::default(),
         },
         owners: vec![owner(&written.name)],
     }

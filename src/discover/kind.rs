@@ -67,14 +67,6 @@ impl Kind {
         }
     }
 
-    /// The same, in no namespace.
-    pub(super) const fn of_cluster(self) -> Self {
-        Self {
-            cluster_scoped: true,
-            ..self
-        }
-    }
-
     /// What following all its objects takes.
     pub(super) const fn access(self) -> Access {
         Access {

@@ -19,9 +19,13 @@ mod index;
 mod join;
 mod journal;
 mod kind;
+mod node;
+mod node_ports;
 mod object;
 mod published;
 pub mod rbac;
+mod service;
+mod speaks;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -40,8 +44,10 @@ use object::Object;
 /// Every source, in the order of the documentation.
 pub const SOURCES: &[Source] = &[
     api_server::SOURCE,
+    node::SOURCE,
     ingress::SOURCE,
     gateway::SOURCE,
+    service::SOURCE,
     fixed::SOURCE,
 ];
 
@@ -312,12 +318,23 @@ mod tests {
         let mut context = context(Some(Cluster::for_tests("https://127.0.0.1:9")));
         assert_eq!(
             names(&context),
-            ["api_server", "ingress", "gateway", "static"]
+            [
+                "api_server",
+                "node",
+                "ingress",
+                "gateway",
+                "service",
+                "static"
+            ]
         );
         let mut config = Config::clone(&context.config);
         config.discovery.ingress = false;
         config.discovery.gateway = false;
+        config.discovery.service.enabled = false;
         config.targets.clear();
+        context.config = Arc::new(config.clone());
+        assert_eq!(names(&context), ["api_server", "node"]);
+        config.namespaces = vec!["shop".into()];
         context.config = Arc::new(config);
         assert_eq!(names(&context), ["api_server"]);
     }

@@ -88,6 +88,8 @@ mod tests {
         assert_eq!(
             rendered(&[]),
             [
+                "Cluster: list+watch /nodes ",
+                "Cluster: list+watch /services ",
                 "Cluster: list+watch networking.k8s.io/ingressclasses ",
                 "Cluster: list+watch networking.k8s.io/ingresses ",
                 "Namespace(\"default\"): list+watch discovery.k8s.io/endpointslices kubernetes",
@@ -100,8 +102,10 @@ mod tests {
         assert_eq!(
             rendered(&["default", "shop"]),
             [
+                "Namespace(\"default\"): list+watch /services ",
                 "Namespace(\"default\"): list+watch discovery.k8s.io/endpointslices kubernetes",
                 "Namespace(\"default\"): list+watch networking.k8s.io/ingresses ",
+                "Namespace(\"shop\"): list+watch /services ",
                 "Namespace(\"shop\"): list+watch networking.k8s.io/ingresses ",
             ]
         );

@@ -436,7 +436,7 @@ async fn one_object_is_asked_for_by_name_in_its_namespace() {
 async fn hear_custom(count: usize, script: Vec<Answer>) -> (Vec<String>, Vec<String>) {
     let server = Server::default();
     server.script.lock().unwrap().extend(script);
-    let kind = Kind::custom("g.example", "Route", "routes", &["v2", "v1"]).of_cluster();
+    let kind = Kind::custom("g.example", "Route", "routes", &["v2", "v1"]);
     let read = |owner: &Owner, _: Value| {
         (
             Vec::new(),

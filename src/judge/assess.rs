@@ -11,7 +11,8 @@ use std::time::Duration;
 use super::trust::{Issuer, Known, Trust};
 use super::{Case, defaults, name};
 use crate::model::{
-    At, CertificateFacts, FindingSpec, Handshake, Reason, Severity, Summary, UnixTime, Verdict,
+    At, CertificateFacts, Clients, FindingSpec, Handshake, Reason, Severity, Summary, UnixTime,
+    Verdict,
 };
 
 /// How early a certificate is taken as begun. Authorities issue from "now" by their own clock; a
@@ -86,7 +87,10 @@ impl<'a> Assessed<'a> {
             let seen = address.handshake.as_ref()?;
             Some(Assessment::new(case, address.ip, seen))
         };
-        let addresses = case.tls.addresses.iter().filter_map(seen).collect();
+        // Where nobody is meant to connect, it is no matter what certificate somebody would get.
+        let nobody = case.target.expect.clients == Clients::Nobody;
+        let shown = case.tls.addresses.iter().filter(|_| !nobody);
+        let addresses = shown.filter_map(seen).collect();
         Self { case, addresses }
     }
 
@@ -135,8 +139,18 @@ impl<'a> Assessed<'a> {
         })
     }
 
+    /// Whether clients rely on the certificate, as far as is known.
+    fn is_relied_on(&self, address: &Assessment<'_>) -> bool {
+        let expect = &self.case.target.expect;
+        match expect.clients {
+            Clients::Verifying => expect.tls || address.is_meant(),
+            Clients::Unknown => matches!(address.known.trust, Trust::Anchored(_)),
+            Clients::Nobody => false,
+        }
+    }
+
     /// Adds the worst of what `judge` finds at any address, naming the address where there are
-    /// several. It is for information only where the certificate is not meant for this host.
+    /// several. It is for information only where no client is known to rely on the certificate.
     pub(super) fn find(
         &self,
         verdict: &mut Verdict,
@@ -145,8 +159,8 @@ impl<'a> Assessed<'a> {
     ) {
         let found = self.addresses.iter().filter_map(|address| {
             let (severity, detail) = judge(address)?;
-            let meant = self.case.target.expect.tls || address.is_meant();
-            let severity = if meant { severity } else { Severity::Info };
+            let relied_on = self.is_relied_on(address);
+            let severity = if relied_on { severity } else { Severity::Info };
             Some((severity, address.ip, detail))
         });
         let worst = found.reduce(|worst, next| if next.0 > worst.0 { next } else { worst });
@@ -193,16 +207,20 @@ impl<'a> Assessment<'a> {
         self.named && self.default.is_none()
     }
 
-    /// In time, names the host, chains to the expected anchors, and the server has its key; `None`
-    /// where the anchors are not known and nothing else is wrong.
+    /// In time, names the host, is for servers, chains to the expected anchors, and the server has
+    /// its key; `None` where the anchors are not known and nothing else is wrong.
     pub(super) fn valid(&self) -> Option<bool> {
         let in_time = self.phase == Some(Phase::Valid) && self.lapsed.is_none();
         let proven = self.seen.value.key_proven != Some(false);
+        let fit = self.known.not_for_servers.is_none()
+            && self.facts.is_none_or(|facts| facts.for_servers);
         match self.known.trust {
-            _ if !(in_time && self.named && proven) => Some(false),
+            _ if !(in_time && self.named && proven && fit) => Some(false),
             Trust::Anchored(_) => Some(true),
             Trust::Unknown => None,
-            Trust::SelfSigned | Trust::Incomplete(_) | Trust::Untrusted(_) => Some(false),
+            Trust::SelfSigned | Trust::Incomplete(_) | Trust::Untrusted(_) | Trust::Refused => {
+                Some(false)
+            }
         }
     }
 }
@@ -273,6 +291,7 @@ mod tests {
         let expected = [
             ("certificate_expiring", Severity::Critical),
             ("certificate_untrusted", Severity::Critical),
+            ("certificates_differ", Severity::Warning),
         ];
         assert_eq!(findings(&verdict), expected);
         assert_eq!(
@@ -280,6 +299,30 @@ mod tests {
             "192.0.2.3: expires in 3 days"
         );
         assert!(detail(&verdict, "certificate_untrusted").starts_with("192.0.2.2: "));
+    }
+
+    #[test]
+    fn where_nobody_is_known_to_verify_only_a_trusted_certificate_is_cause_for_alarm() {
+        let (anchor, other) = (root(ca_params("Anchor")), root(ca_params("Other")));
+        let expired = |by| issued(params("leaf", day(-80), day(-1)), by);
+        let found = |leaf: &_, clients| {
+            let mut scene = Scene::new().showing(&[leaf]);
+            scene.target.expect.clients = clients;
+            findings(&scene.judged(&trusting(&anchor)))
+        };
+        let (ours, theirs) = (expired(&anchor), expired(&other));
+        let each = |severity| {
+            [
+                ("certificate_expired", severity),
+                ("certificate_untrusted", severity),
+            ]
+        };
+        assert_eq!(found(&theirs, Clients::Verifying), each(Severity::Critical));
+        assert_eq!(found(&theirs, Clients::Unknown), each(Severity::Info));
+        assert_eq!(
+            found(&ours, Clients::Unknown),
+            [("certificate_expired", Severity::Critical)]
+        );
     }
 
     #[test]

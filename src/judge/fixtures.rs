@@ -7,11 +7,12 @@ use std::time::Duration;
 use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 use super::{Case, Policy, Roots, judge};
-use crate::config::{Caps, Config, Discovery, Expiry, PerAddress, Threshold};
+use crate::config::{Caps, Config, Discovery, Expiry, PerAddress, ServiceDiscovery, Threshold};
 use crate::model::{
-    Address, AddressSeen, At, CertificateFacts, ClientAuth, Expectation, Failure, Handshake,
-    PlainAddressSeen, PlainAnswer, PlainDoor, PlainSeen, PlaintextRule, Reason, RootsRef, Row,
-    Severity, Target, TlsDoor, TlsSeen, TlsVersion, UnixTime, Verdict,
+    Address, AddressSeen, At, CertificateFacts, ClientAuth, Clients, Expectation, Failure,
+    Handshake, PlainAddressSeen, PlainAnswer, PlainDoor, PlainSeen, PlaintextRule, Reason,
+    RootsRef, Row, Severity, Target, TlsDoor, TlsSeen, TlsVersion, UnixTime, Verdict,
+    VersionAnswer, VersionSupport,
 };
 use crate::probe::chain::read_chain;
 
@@ -39,6 +40,9 @@ pub(super) fn facts() -> CertificateFacts {
         signature_algorithm: String::new(),
         self_issued: false,
         is_ca: false,
+        key_usage: None,
+        for_servers: true,
+        must_staple: false,
         dns_names: Vec::new(),
         ip_names: Vec::new(),
         names_issuer_url: false,
@@ -143,8 +147,13 @@ pub(super) fn config() -> Config {
         namespaces: Vec::new(),
         discovery: Discovery {
             api_server: true,
+            node: true,
             ingress: true,
             gateway: true,
+            service: ServiceDiscovery {
+                enabled: true,
+                nodes: 2,
+            },
         },
         rules: Vec::new(),
         targets: Vec::new(),
@@ -199,6 +208,8 @@ impl Scene {
                 name: Some("a.example".into()),
                 roots: RootsRef::Public,
                 plaintext: PlaintextRule::Redirect,
+                clients: Clients::Verifying,
+                accept: Arc::default(),
             },
             owners: Vec::new(),
         };
@@ -220,6 +231,7 @@ impl Scene {
             alpn: Some("h2".into()),
             client_auth: ClientAuth::NotRequested,
             key_proven: Some(true),
+            stapled: Some(false),
         };
         self.tls.last_attempt = Some(day(0));
         self.tls.took = Some(Duration::from_millis(250));
@@ -232,6 +244,19 @@ impl Scene {
             }),
             versions: None,
         });
+        self
+    }
+
+    /// The last address' certificate at this place of its chain reads as altered.
+    pub(super) fn reading(
+        mut self,
+        place: usize,
+        alter: impl FnOnce(&mut CertificateFacts),
+    ) -> Self {
+        let address = self.tls.addresses.last_mut().unwrap();
+        let handshake = &mut address.handshake.as_mut().unwrap().value;
+        let chain = Arc::make_mut(&mut handshake.chain);
+        alter(chain.certificates[place].facts.as_mut().unwrap());
         self
     }
 
@@ -298,6 +323,20 @@ pub(super) fn failure(reason: Reason) -> Failure {
         reason,
         detail: "said so".into(),
     }
+}
+
+/// One letter a version, oldest first: accepted, refused, unknown.
+pub(super) fn support(letters: &str) -> At<VersionSupport> {
+    let answers: Vec<_> = letters
+        .chars()
+        .map(|letter| match letter {
+            'a' => VersionAnswer::Accepted,
+            'r' => VersionAnswer::Refused,
+            _ => VersionAnswer::Unknown,
+        })
+        .collect();
+    let value = VersionSupport(answers.try_into().unwrap());
+    At { at: day(0), value }
 }
 
 /// The value of the family's only sample; `None` where it has none.

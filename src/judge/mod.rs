@@ -17,18 +17,27 @@ mod name;
 mod defaults;
 mod words;
 mod assess;
+mod waive;
 
 mod reach;
 mod expiry;
 mod identity;
 mod validity;
+mod strength;
+mod usage;
+mod lifetime;
+mod staple;
 mod version;
 mod negotiated;
+mod addresses;
 mod plaintext;
 mod declared;
+mod closed;
 
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod healthy;
 #[cfg(test)]
 mod tests;
 
@@ -105,13 +114,19 @@ pub const CHECKS: &[Check] = &[
     expiry::CHECK,
     identity::CHECK,
     validity::CHECK,
+    strength::CHECK,
+    usage::CHECK,
+    lifetime::CHECK,
+    staple::CHECK,
     version::CHECK,
     negotiated::CHECK,
+    addresses::CHECK,
     plaintext::CHECK,
     declared::CHECK,
+    closed::CHECK,
 ];
 
-/// Everything that the checks have to say about a case.
+/// Everything that the checks have to say about a case, but for what is accepted of it.
 #[must_use]
 pub fn judge(case: &Case<'_>) -> Verdict {
     let assessed = Assessed::new(case);
@@ -119,6 +134,7 @@ pub fn judge(case: &Case<'_>) -> Verdict {
     for check in CHECKS {
         (check.judge)(&assessed, &mut verdict);
     }
+    waive::apply(case, &mut verdict);
     verdict.summary = assessed.summary();
     verdict
 }

@@ -6,7 +6,10 @@
 use std::time::Duration;
 
 use rustls_pki_types::{CertificateDer, UnixTime as PkiTime};
-use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, Error, KeyUsage, VerifiedPath};
+use webpki::{
+    ALL_VERIFICATION_ALGS, EndEntityCert, Error, ExtendedKeyUsageValidator, KeyPurposeIdIter,
+    KeyUsage, VerifiedPath,
+};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
@@ -22,7 +25,8 @@ pub(super) struct Path<'a> {
     pub(super) anchor: &'a About,
 }
 
-/// The path from `leaf` over some of `intermediates` to an anchor that stays valid the longest.
+/// The path from `leaf` over some of `intermediates` to an anchor that stays valid the longest: one
+/// whose every certificate is for servers or, where there is none such, one for anything.
 ///
 /// A leaf that is itself an anchor needs no path: pinning a server's own certificate is a
 /// practice of its own, which path building does not know.
@@ -39,6 +43,30 @@ pub(super) fn find<'a>(
             anchor,
         });
     }
+    match build(leaf, facts, intermediates, store, &KeyUsage::server_auth()) {
+        Err(Error::RequiredEkuNotFoundContext(_)) => {
+            build(leaf, facts, intermediates, store, &AnyUsage)
+        }
+        outcome => outcome,
+    }
+}
+
+/// Takes every certificate, whatever it says that it is for.
+struct AnyUsage;
+
+impl ExtendedKeyUsageValidator for AnyUsage {
+    fn validate(&self, _: KeyPurposeIdIter<'_, '_>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+fn build<'a>(
+    leaf: &Certificate,
+    facts: &CertificateFacts,
+    intermediates: &[&'a Certificate],
+    store: &'a Store,
+    usage: &impl ExtendedKeyUsageValidator,
+) -> Result<Path<'a>, Error> {
     let der = CertificateDer::from(&*leaf.der);
     let end_entity = EndEntityCert::try_from(&der)?;
     let ders: Vec<_> = intermediates
@@ -52,7 +80,7 @@ pub(super) fn find<'a>(
             &store.anchors,
             &ders,
             instant,
-            KeyUsage::server_auth(),
+            usage,
             None,
             None,
         );
@@ -119,6 +147,15 @@ pub(super) fn verifies_itself(certificate: &Certificate) -> bool {
         .any(|algorithm| key.verify_signature(*algorithm, message, signature).is_ok())
 }
 
+/// Whether the failure is that a signature is of a kind that is not supported.
+pub(super) const fn is_about_a_signature_s_kind(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::UnsupportedSignatureAlgorithmContext(_)
+            | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_)
+    )
+}
+
 /// What a failure means, for people.
 pub(super) fn reason(error: &Error) -> String {
     let text = match error {
@@ -136,10 +173,10 @@ pub(super) fn reason(error: &Error) -> String {
         }
         Error::EndEntityUsedAsCa => "a certificate on its path is not an authority's",
         Error::InvalidSignatureForPublicKey => {
-            "a signature on its path is wrong: the issuer has the right name but another key"
+            "a signature on its path is wrong: the issuer has the right name but another key, or an \
+             RSA key of fewer than 2048 bits"
         }
-        Error::UnsupportedSignatureAlgorithmContext(_)
-        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
+        error if is_about_a_signature_s_kind(error) => {
             "a signature on its path is of a kind that clients no longer accept"
         }
         Error::CertExpired { .. } | Error::CertNotValidYet { .. } => {

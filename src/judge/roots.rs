@@ -88,6 +88,9 @@ pub(super) struct About {
     pub(super) der: Option<CertificateDer<'static>>,
     /// From when to when it is valid, where that is known.
     pub(super) validity: Option<(UnixTime, UnixTime)>,
+    /// The browsers trust it too, going by Mozilla's list: an enterprise's root among the system's
+    /// is not bound by their rules.
+    pub(super) in_browsers: bool,
 }
 
 impl Roots {
@@ -128,10 +131,15 @@ impl Roots {
         self.with(RootsRef::Public, AnchorKind::Configured, ders)
     }
 
-    /// These as if they were among the system's; those that are no anchors are left out.
+    /// These as if they were among the system's and the browsers'; those that are no anchors are
+    /// left out.
     #[must_use]
     pub fn with_public(self, ders: &[impl AsRef<[u8]>]) -> Self {
-        self.with(RootsRef::Public, AnchorKind::Public, ders)
+        let mut roots = self.with(RootsRef::Public, AnchorKind::Public, ders);
+        for about in &mut roots.store(RootsRef::Public).about {
+            about.in_browsers = about.kind == AnchorKind::Public;
+        }
+        roots
     }
 
     /// These as the cluster's authority; those that are no anchors are left out.
@@ -212,6 +220,7 @@ impl Store {
                 .as_ref()
                 .map_or_else(Box::default, |f| f.subject_common_name.as_str().into()),
             validity: facts.map(|f| (f.not_before, f.not_after)),
+            in_browsers: kind == AnchorKind::Public && is_bundled(&anchor),
             der: Some(der),
         };
         self.insert(anchor, about);
@@ -237,9 +246,19 @@ impl Store {
                 name: Box::default(),
                 der: None,
                 validity: None,
+                in_browsers: true,
             });
         }
     }
+}
+
+/// By name and key: an authority may have reissued its root since the list was made.
+fn is_bundled(anchor: &TrustAnchor<'_>) -> bool {
+    let mut bundled = webpki_roots::TLS_SERVER_ROOTS.iter();
+    bundled.any(|root| {
+        root.subject == anchor.subject
+            && root.subject_public_key_info == anchor.subject_public_key_info
+    })
 }
 
 fn add_file(store: &mut Store, path: &Path) -> Result<(), Error> {
@@ -287,6 +306,15 @@ mod tests {
         fs::remove_file(&path).unwrap();
         let message = error.to_string().replace(path.to_str().unwrap(), "FILE");
         (message, error.source().map(ToString::to_string))
+    }
+
+    #[test]
+    fn a_root_is_the_browsers_where_mozilla_lists_it() {
+        assert!(webpki_roots::TLS_SERVER_ROOTS.iter().all(is_bundled));
+        let mut store = Store::default();
+        let enterprise = root(ca_params("Enterprise"));
+        store.add(AnchorKind::Public, &enterprise.der).unwrap();
+        assert!(!store.about[0].in_browsers);
     }
 
     #[test]
@@ -339,6 +367,7 @@ mod tests {
             ca_file: Some(path.clone().into()),
             plaintext: None,
             probe: None,
+            accept: Arc::default(),
         }];
         let roots = Roots::load(&config, &[&one.der]).unwrap();
         fs::remove_file(&path).unwrap();

@@ -1,6 +1,6 @@
 //! Whether a chain leads to the trust anchors that are expected of it.
 //!
-//! Trust is judged apart from names and dates, so that a certificate that is expired *and* from an
+//! Trust is judged apart from names, dates and usage, so that a certificate that is expired *and* from an
 //! unknown authority is both. The answer therefore holds for all time: it is the same for every
 //! host behind one wildcard and at every instant, and is worked out once. The dates on the path are
 //! handed out for the checks to compare with the clock.
@@ -12,6 +12,7 @@ use super::memo::Memo;
 use super::path::{self, Path};
 use super::pool::{Pool, readable, relevant};
 use super::roots::{About, AnchorKind, Roots, Store};
+use super::strength;
 use crate::model::{Certificate, CertificateFacts, Chain, Fingerprint, RootsRef, UnixTime};
 
 /// Half of the chains remembered: in all enough for the default cap of 100,000 targets, were each
@@ -29,6 +30,8 @@ pub(super) enum Trust {
     Incomplete(Box<str>),
     /// It leads nowhere that is trusted, for this reason.
     Untrusted(Box<str>),
+    /// Clients refuse it whatever it leads to, for what a check of its own finds.
+    Refused,
     /// It is not known which anchors are expected.
     Unknown,
 }
@@ -42,6 +45,10 @@ pub(super) struct Known {
     pub(super) issuers: Box<[Issuer]>,
     /// The anchor at the end of the verified path, where its dates are known.
     pub(super) anchor: Option<Issuer>,
+    /// The anchor is one that browsers trust, too.
+    pub(super) in_browsers: bool,
+    /// The intermediate on the verified path that is not for servers, where there is one.
+    pub(super) not_for_servers: Option<Box<str>>,
     /// The values of the labels that say whose certificate it is, as [`identity`] orders them.
     pub(super) identity: Arc<[Box<str>]>,
 }
@@ -106,6 +113,8 @@ impl Verifier {
                 trust,
                 issuers: sent_issuers(chain),
                 anchor: None,
+                in_browsers: false,
+                not_for_servers: None,
                 identity: identity::labels(chain),
             }),
             pool_then,
@@ -131,7 +140,7 @@ impl Verifier {
                 let (trust, pool_then) = self.without_issuer(chain, leaf, facts, store);
                 without_path(trust, pool_then)
             }
-            Err(error) => without_path(Trust::Untrusted(path::reason(&error).into()), None),
+            Err(error) => without_path(refused(&error, facts, &sent), None),
         }
     }
 
@@ -178,6 +187,24 @@ impl Verifier {
     }
 }
 
+/// Why no path holds. What the checks of signatures and of usage find of these very certificates
+/// is left to them.
+fn refused(error: &webpki::Error, leaf: &CertificateFacts, sent: &[&Certificate]) -> Trust {
+    let others = readable(sent.iter().copied()).map(|(_, facts)| facts);
+    let mut all = std::iter::once(leaf).chain(others);
+    let found_elsewhere = match error {
+        webpki::Error::CaUsedAsEndEntity => leaf.is_ca,
+        webpki::Error::EmptyEkuExtension => !leaf.for_servers,
+        error if path::is_about_a_signature_s_kind(error) => all.any(strength::is_signed_weakly),
+        _ => false,
+    };
+    if found_elsewhere {
+        Trust::Refused
+    } else {
+        Trust::Untrusted(path::reason(error).into())
+    }
+}
+
 fn sent(chain: &Chain) -> Vec<&Certificate> {
     chain.certificates.iter().skip(1).collect()
 }
@@ -206,6 +233,10 @@ fn anchored(path: &Path<'_>, identity: Arc<[Box<str>]>) -> Known {
             .map(|(_, facts)| issuer(facts))
             .collect(),
         anchor: anchor(path.anchor),
+        in_browsers: path.anchor.in_browsers,
+        not_for_servers: readable(path.intermediates.iter().copied())
+            .find(|(_, facts)| !facts.for_servers)
+            .map(|(_, facts)| facts.subject_common_name.as_str().into()),
         identity,
     }
 }
@@ -427,14 +458,40 @@ mod tests {
             );
             untrusted(&trust).to_owned()
         };
-        let mut for_clients = params("leaf", day(-1), day(1));
-        for_clients.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        assert!(refused(for_clients).contains("not meant for servers"));
-        assert!(refused(ca_params("leaf")).contains("an authority's certificate"));
         let inverted = params("leaf", day(1), day(-1));
         assert!(refused(inverted).contains("ends before it begins"));
         let before_its_issuer = params("leaf", day(-800), day(-700));
         assert!(refused(before_its_issuer).contains("never valid at the same time"));
+    }
+
+    #[test]
+    fn trust_is_judged_apart_from_usage() {
+        let pki = pki();
+        let trust_of = |leaf| {
+            trust(
+                &pki.root,
+                &[&issued(leaf, &pki.intermediate), &pki.intermediate],
+            )
+        };
+        let mut for_clients = params("leaf", day(-1), day(1));
+        for_clients.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        assert_eq!(trust_of(for_clients), PUBLIC);
+        let mut for_nothing = params("leaf", day(-1), day(1));
+        let none = CustomExtension::from_oid_content(&[2, 5, 29, 37], b"\x30\x00".to_vec());
+        for_nothing.custom_extensions.push(none);
+        assert_eq!(trust_of(for_nothing), Trust::Refused);
+        assert_eq!(trust_of(ca_params("leaf")), Trust::Refused);
+    }
+
+    #[test]
+    fn an_outdated_signature_is_refused_and_told_by_the_check_of_signatures() {
+        let pem = include_bytes!("../../tests/certificates/sha1.pem");
+        let ders: Vec<_> = CertificateDer::pem_slice_iter(pem)
+            .map(|der| der.unwrap().to_vec())
+            .collect();
+        let verifier = Verifier::new(Roots::empty().with_public(&ders[1..]));
+        let known = verifier.known(&read_chain(&ders[..1]).unwrap(), &RootsRef::Public);
+        assert_eq!(known.trust, Trust::Refused);
     }
 
     #[test]

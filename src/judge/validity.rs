@@ -112,7 +112,7 @@ fn label(address: &Assessment<'_>) -> Option<&'static str> {
         Trust::Anchored(AnchorKind::Cluster) => Some("cluster"),
         Trust::Anchored(AnchorKind::Configured) => Some("configured"),
         Trust::SelfSigned => Some("self_signed"),
-        Trust::Incomplete(_) | Trust::Untrusted(_) => Some("unknown"),
+        Trust::Incomplete(_) | Trust::Untrusted(_) | Trust::Refused => Some("unknown"),
         Trust::Unknown => None,
     }
 }

@@ -68,7 +68,8 @@ fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
     }
 }
 
-const fn is_outdated(version: TlsVersion) -> bool {
+/// Whether it must no longer be used (RFC 7568, RFC 8996).
+pub(super) const fn is_outdated(version: TlsVersion) -> bool {
     match version {
         TlsVersion::Ssl30 | TlsVersion::Tls10 | TlsVersion::Tls11 => true,
         TlsVersion::Tls12 | TlsVersion::Tls13 => false,
@@ -99,22 +100,8 @@ fn accepted(assessed: &Assessed<'_>, version: TlsVersion) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::fixtures::{Scene, day, detail, findings, pki, trusting, values};
-    use crate::model::{At, Reason, VersionSupport};
-
-    /// One letter a version, oldest first: accepted, refused, unknown.
-    fn support(letters: &str) -> At<VersionSupport> {
-        let answers: Vec<_> = letters
-            .chars()
-            .map(|letter| match letter {
-                'a' => VersionAnswer::Accepted,
-                'r' => VersionAnswer::Refused,
-                _ => VersionAnswer::Unknown,
-            })
-            .collect();
-        let value = VersionSupport(answers.try_into().unwrap());
-        At { at: day(0), value }
-    }
+    use crate::judge::fixtures::{Scene, detail, findings, pki, support, trusting, values};
+    use crate::model::Reason;
 
     /// The same letters of the samples, and the findings, of addresses that answer so.
     fn judged(addresses: &[&str]) -> (String, Vec<(&'static str, Severity)>) {

@@ -44,8 +44,21 @@ pub struct Certificate {
     pub facts: Result<CertificateFacts, Box<str>>,
 }
 
+/// What a key may do, of that which matters to TLS (RFC 5280 section 4.2.1.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyUsage {
+    /// Sign, as TLS 1.3 and every ephemeral key exchange have it do.
+    pub digital_signature: bool,
+    /// Decipher a secret, as the RSA key exchange has it do.
+    pub key_encipherment: bool,
+}
+
 /// What a certificate says. All text is cleaned (see [`super::clean`]), so fit for a label.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and no state"
+)]
 pub struct CertificateFacts {
     /// The subject's common name; empty where it has none or it cannot be decoded.
     pub subject_common_name: String,
@@ -69,6 +82,13 @@ pub struct CertificateFacts {
     pub self_issued: bool,
     /// Basic constraints say it is a certificate authority.
     pub is_ca: bool,
+    /// What its key may do; `None` where it does not say, so anything.
+    pub key_usage: Option<KeyUsage>,
+    /// Servers are among what it is for (extended key usage, RFC 5280 section 4.2.1.12), or it
+    /// does not say what it is for.
+    pub for_servers: bool,
+    /// It demands a stapled OCSP response (TLS feature `status_request`, RFC 7633).
+    pub must_staple: bool,
     /// DNS names of the subject alternative name, lower case.
     pub dns_names: Vec<Box<str>>,
     /// IP addresses of the subject alternative name.

@@ -14,16 +14,19 @@ mod observation;
 mod verdict;
 mod text;
 
-pub use chain::{Certificate, CertificateFacts, Chain, Fingerprint};
+pub use chain::{Certificate, CertificateFacts, Chain, Fingerprint, KeyUsage};
 pub use door::{Address, Door, PlainDoor, TlsDoor};
 pub use observation::{
     AddressSeen, At, ClientAuth, DeepReport, Failure, Handshake, PlainAddressSeen, PlainAnswer,
     PlainReport, PlainSeen, Reason, TlsAttempt, TlsReport, TlsSeen, TlsVersion, VersionAnswer,
     VersionSupport,
 };
-pub use target::{BY_HAND, Expectation, Owner, Place, PlaintextRule, RootsRef, Row, Target};
+pub use target::{
+    BY_HAND, Clients, Expectation, Owner, Place, PlaintextRule, RootsRef, Row, Target,
+};
 pub use text::{LABEL_LIMIT, clean, is_unsafe};
 pub use time::UnixTime;
 pub use verdict::{
-    Extra, Family, Finding, FindingSpec, Kind, Sample, Scope, Severity, Summary, Verdict,
+    Extra, Family, Finding, FindingSpec, Kind, Sample, Scope, Severity, Summary, Verdict, Waived,
+    Waiver,
 };

@@ -101,6 +101,9 @@ pub struct Handshake {
     /// The server proved that it holds the leaf's key; `None` where that could not be checked
     /// (an unfinished handshake, or a key that the crypto library does not know).
     pub key_proven: Option<bool>,
+    /// An OCSP response was stapled to the leaf (RFC 6066 section 8); `None` where none was asked
+    /// for.
+    pub stapled: Option<bool>,
 }
 
 /// Whether the server asked for a client certificate.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::door::{PlainDoor, TlsDoor};
 use super::time::UnixTime;
+use super::verdict::Waiver;
 
 /// The labels that every metric about a row carries: its [`Place`], and the name that its owners
 /// give it.
@@ -89,6 +90,23 @@ pub struct Expectation {
     pub roots: RootsRef,
     /// What plaintext may do here.
     pub plaintext: PlaintextRule,
+    /// Who is meant to connect.
+    pub clients: Clients,
+    /// What is accepted here although it is wrong.
+    pub accept: Arc<[Waiver]>,
+}
+
+/// Who is meant to connect to a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clients {
+    /// Clients that verify the certificate, for a host or a component was declared.
+    Verifying,
+    /// Clients of which nobody knows whether they verify: no host is declared, or a self-signed
+    /// certificate is what the server comes with. One that does not lead to the expected roots is
+    /// then for information only.
+    Unknown,
+    /// Nobody: whatever answers is a finding, and no answer is as it should be.
+    Nobody,
 }
 
 /// Which trust anchors a target's chain must lead to.

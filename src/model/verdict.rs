@@ -105,6 +105,28 @@ pub struct Finding {
     pub detail: Box<str>,
 }
 
+/// Findings of one kind that the operator accepts for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiver {
+    /// The finding's name.
+    pub finding: Arc<str>,
+    /// The last day on which it is accepted, as it is written: `2027-03-01`.
+    pub until: Arc<str>,
+    /// The first instant at which it no longer is: the end of that day, in UTC.
+    pub ends: UnixTime,
+    /// Why it is accepted; fit for a label.
+    pub reason: Arc<str>,
+}
+
+/// A finding that holds and is accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waived {
+    /// What holds.
+    pub finding: Finding,
+    /// By what it is accepted.
+    pub waiver: Waiver,
+}
+
 /// What was judged of one target at one instant.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Verdict {
@@ -112,6 +134,8 @@ pub struct Verdict {
     pub samples: Vec<Sample>,
     /// Problems; at most one of each kind.
     pub findings: Vec<Finding>,
+    /// Problems that are accepted, and none of [`Self::findings`].
+    pub waived: Vec<Waived>,
     /// The row in a few words.
     pub summary: Summary,
 }

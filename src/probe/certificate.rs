@@ -14,7 +14,9 @@ use x509_parser::public_key::PublicKey;
 use x509_parser::signature_algorithm::RsaSsaPssParams;
 use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo, X509Name};
 
-use crate::model::{Certificate, CertificateFacts, Fingerprint, LABEL_LIMIT, UnixTime, clean};
+use crate::model::{
+    Certificate, CertificateFacts, Fingerprint, KeyUsage, LABEL_LIMIT, UnixTime, clean,
+};
 
 /// The longest DNS name (RFC 1035 section 2.3.4), in characters; a longer one can name no host.
 const DNS_NAME_LIMIT: usize = 253;
@@ -57,6 +59,9 @@ fn facts(der: &[u8]) -> Result<CertificateFacts, Box<str>> {
         signature_algorithm: signature_algorithm(&certificate.signature_algorithm),
         self_issued: certificate.subject().as_raw() == certificate.issuer().as_raw(),
         is_ca: is_ca(&certificate),
+        key_usage: key_usage(&certificate),
+        for_servers: for_servers(&certificate),
+        must_staple: must_staple(&certificate),
         dns_names,
         ip_names,
         names_issuer_url: names_issuer_url(&certificate),
@@ -133,6 +138,37 @@ fn is_ca(certificate: &X509Certificate<'_>) -> bool {
         _ => None,
     });
     constraints.unwrap_or(false)
+}
+
+fn key_usage(certificate: &X509Certificate<'_>) -> Option<KeyUsage> {
+    extension(certificate, |found| match found {
+        ParsedExtension::KeyUsage(usage) => Some(KeyUsage {
+            digital_signature: usage.digital_signature(),
+            key_encipherment: usage.key_encipherment(),
+        }),
+        _ => None,
+    })
+}
+
+fn for_servers(certificate: &X509Certificate<'_>) -> bool {
+    let named = extension(certificate, |found| match found {
+        ParsedExtension::ExtendedKeyUsage(usage) => Some(usage.any || usage.server_auth),
+        _ => None,
+    });
+    named.unwrap_or(true)
+}
+
+/// The TLS feature extension (RFC 7633 section 4): numbers of TLS extensions that the server must
+/// answer.
+fn must_staple(certificate: &X509Certificate<'_>) -> bool {
+    const TLS_FEATURE: &str = "1.3.6.1.5.5.7.1.24";
+    /// `status_request`, RFC 6066 section 8.
+    const STATUS_REQUEST: u32 = 5;
+    let mut extensions = certificate.extensions().iter();
+    extensions
+        .find(|extension| extension.oid.to_id_string() == TLS_FEATURE)
+        .and_then(|extension| Vec::<u32>::from_der(extension.value).ok())
+        .is_some_and(|(_, features)| features.contains(&STATUS_REQUEST))
 }
 
 fn names_issuer_url(certificate: &X509Certificate<'_>) -> bool {
@@ -283,6 +319,7 @@ fn signature_algorithm(algorithm: &AlgorithmIdentifier<'_>) -> String {
 fn pss(algorithm: &AlgorithmIdentifier<'_>) -> Option<&'static str> {
     let parameters = RsaSsaPssParams::try_from(algorithm.parameters.as_ref()?).ok()?;
     match parameters.hash_algorithm_oid().to_id_string().as_str() {
+        "1.3.14.3.2.26" => Some("SHA1-RSAPSS"),
         "2.16.840.1.101.3.4.2.1" => Some("SHA256-RSAPSS"),
         "2.16.840.1.101.3.4.2.2" => Some("SHA384-RSAPSS"),
         "2.16.840.1.101.3.4.2.3" => Some("SHA512-RSAPSS"),
@@ -360,6 +397,9 @@ mod tests {
             signature_algorithm: "ECDSA-SHA256".into(),
             self_issued: true,
             is_ca: true,
+            key_usage: None,
+            for_servers: true,
+            must_staple: false,
             dns_names: vec!["a.example".into(), "*.b.example".into()],
             ip_names: vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()],
             names_issuer_url: false,
@@ -517,6 +557,46 @@ mod tests {
             params.custom_extensions.push(san);
         });
         assert_eq!(facts_of(&der).dns_names, ["a.example".into()]);
+    }
+
+    #[test]
+    fn usages_are_read() {
+        use rcgen::ExtendedKeyUsagePurpose::{Any, ClientAuth, ServerAuth};
+        use rcgen::KeyUsagePurpose::{DigitalSignature, KeyEncipherment};
+        let usages = |purposes: Vec<_>, key: Vec<_>| {
+            let facts = facts_of(&minted(|params| {
+                params.extended_key_usages = purposes;
+                params.key_usages = key;
+            }));
+            let key = facts.key_usage;
+            let key = key.map(|key| (key.digital_signature, key.key_encipherment));
+            (facts.for_servers, key)
+        };
+        assert_eq!(usages(vec![], vec![]), (true, None));
+        let both = vec![ClientAuth, ServerAuth];
+        let signing = usages(both, vec![DigitalSignature]);
+        assert_eq!(signing, (true, Some((true, false))));
+        let any = usages(vec![Any], vec![KeyEncipherment]);
+        assert_eq!(any, (true, Some((false, true))));
+        assert_eq!(usages(vec![ClientAuth], vec![]), (false, None));
+    }
+
+    #[test]
+    fn must_staple_is_seen_among_the_features() {
+        let demands = |value: &[u8]| {
+            let value = value.to_vec();
+            let feature = [1, 3, 6, 1, 5, 5, 7, 1, 24];
+            let der = minted(|params| {
+                let feature = CustomExtension::from_oid_content(&feature, value);
+                params.custom_extensions.push(feature);
+            });
+            facts_of(&der).must_staple
+        };
+        assert!(demands(b"\x30\x03\x02\x01\x05"));
+        assert!(demands(b"\x30\x06\x02\x01\x11\x02\x01\x05"));
+        assert!(!demands(b"\x30\x03\x02\x01\x11"));
+        assert!(!demands(b"\x02\x01\x05"));
+        assert!(!demands(b""));
     }
 
     #[test]

@@ -4,8 +4,12 @@
 //! comes later, from the record. The connection is driven here rather than by a stream adapter,
 //! because a handshake that fails half-way still has facts to give.
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use rustls::client::ResolvesClientCert;
@@ -17,10 +21,10 @@ use rustls::crypto::{
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime as PkiTime};
 use rustls::sign::CertifiedKey;
 use rustls::{
-    AlertDescription, ClientConfig, ClientConnection, DigitallySignedStruct, Error as TlsError,
-    NamedGroup, ProtocolVersion, SignatureScheme,
+    AlertDescription, CipherSuite, ClientConfig, ClientConnection, DigitallySignedStruct,
+    Error as TlsError, NamedGroup, ProtocolVersion, SignatureScheme,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::chain::Chains;
@@ -32,8 +36,9 @@ use crate::model::{ClientAuth, Failure, Handshake, Reason, TlsVersion};
 /// state of the closed connection is not ours.
 const GOODBYE: Duration = Duration::from_millis(200);
 
-/// One read: a little more than the largest TLS record (RFC 9846 section 5.2).
-const READ_BYTES: usize = 18 * 1024;
+/// One read: more than most servers' first flight, and little enough for the stack; what is longer
+/// comes in several.
+const READ_BYTES: usize = 8 * 1024;
 
 /// Reads after our goodbye: a server that goes on talking is not listened to for ever.
 const GOODBYE_READS: usize = 16;
@@ -55,6 +60,11 @@ impl Handshaker {
         provider
             .kx_groups
             .sort_by_key(|group| group.name() != NamedGroup::X25519);
+        // AES-128 first, as browsers have it: where the server lets the client choose, that is
+        // what most of its clients get; and SHA-256 has instructions of its own, SHA-384 has not.
+        provider
+            .cipher_suites
+            .sort_by_key(|suite| !is_aes_128(suite.suite()));
         let provider = Arc::new(provider);
         let blank = Arc::new(Recorder::new(provider.signature_verification_algorithms));
         let mut template = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -109,6 +119,7 @@ impl Handshaker {
                 .map(|name| crate::model::clean(&String::from_utf8_lossy(name)).into()),
             client_auth: ClientAuth::NotRequested,
             key_proven: recorder.key_proven.get().copied().flatten(),
+            stapled: recorder.stapled.get().copied(),
         };
         let asked = recorder.client_certificate.get().is_some();
         let refused = match ended {
@@ -141,6 +152,15 @@ impl Handshaker {
     }
 }
 
+const fn is_aes_128(suite: CipherSuite) -> bool {
+    matches!(
+        suite,
+        CipherSuite::TLS13_AES_128_GCM_SHA256
+            | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+            | CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+    )
+}
+
 fn version(version: ProtocolVersion) -> TlsVersion {
     TlsVersion::from_wire(version.into()).unwrap_or(TlsVersion::Tls13)
 }
@@ -149,7 +169,6 @@ fn version(version: ProtocolVersion) -> TlsVersion {
 struct Wire<'a> {
     stream: &'a mut TcpStream,
     connection: ClientConnection,
-    buffer: Vec<u8>,
     /// The first byte that came back: it tells TLS from other protocols.
     first: Option<u8>,
     /// A fatal alert came: after the certificate was seen, it says that ours was missed.
@@ -158,11 +177,9 @@ struct Wire<'a> {
 
 impl<'a> Wire<'a> {
     fn new(stream: &'a mut TcpStream, connection: ClientConnection) -> Self {
-        let buffer = Vec::with_capacity(READ_BYTES);
         Self {
             stream,
             connection,
-            buffer,
             first: None,
             refused_by: None,
         }
@@ -172,10 +189,13 @@ impl<'a> Wire<'a> {
         self.flush().await?;
         while self.connection.is_handshaking() {
             let ended = self.read().await;
-            // What is left to say is an alert or the next flight; either way it is sent.
-            self.flush()
-                .await
-                .or_else(|failed| if ended.is_err() { Ok(()) } else { Err(failed) })?;
+            // What is left to say is an alert or the next flight, and is sent; or our last flight,
+            // which goes with our goodbye: one packet fewer for both sides.
+            if ended.is_err() || self.connection.is_handshaking() {
+                self.flush()
+                    .await
+                    .or_else(|failed| if ended.is_err() { Ok(()) } else { Err(failed) })?;
+            }
             if !ended? {
                 return Err(failure(
                     Reason::Closed,
@@ -195,7 +215,13 @@ impl<'a> Wire<'a> {
         }
         let hear_out = async {
             for _ in 0..GOODBYE_READS {
-                if !matches!(self.read().await, Ok(true)) {
+                // Only after a request for a certificate is there anything to learn.
+                let goes_on = if asked {
+                    matches!(self.read().await, Ok(true))
+                } else {
+                    matches!(read_some(self.stream, |_| ()).await, Ok(1..))
+                };
+                if !goes_on {
                     break;
                 }
             }
@@ -207,43 +233,24 @@ impl<'a> Wire<'a> {
 
     /// Reads once; `false` at the end of the stream.
     async fn read(&mut self) -> Result<bool, Failure> {
-        self.buffer.clear();
-        let read = self
-            .stream
-            .read_buf(&mut self.buffer)
-            .await
-            .map_err(|error| from_io(&error))?;
-        self.first = self.first.or_else(|| self.buffer.first().copied());
-        let buffer = std::mem::take(&mut self.buffer);
-        let mut rest = buffer.as_slice();
-        while !rest.is_empty() {
-            self.connection
-                .read_tls(&mut rest)
-                .map_err(|error| from_io(&error))?;
-            self.process()?;
-        }
-        self.buffer = buffer;
-        Ok(read > 0)
-    }
-
-    fn process(&mut self) -> Result<(), Failure> {
-        let state = self.connection.process_new_packets();
-        if let Err(TlsError::AlertReceived(alert)) = &state {
-            self.refused_by = Some(*alert);
-        }
-        let state = state.map_err(|error| from_tls(&error, self.first))?;
-        // Application data that a server sends of its own accord is thrown away, so that it does
-        // not pile up.
-        let mut pending = state.plaintext_bytes_to_read() as u64;
-        let mut sink = io::sink();
-        let mut reader = self.connection.reader();
-        while pending > 0 {
-            match io::copy(&mut io::Read::take(&mut reader, pending), &mut sink) {
-                Ok(0) | Err(_) => break,
-                Ok(copied) => pending = pending.saturating_sub(copied),
-            }
-        }
-        Ok(())
+        let Self {
+            stream,
+            connection,
+            first,
+            refused_by,
+        } = self;
+        let mut taken = Ok(());
+        let read = read_some(stream, |bytes| {
+            *first = first.or_else(|| bytes.first().copied());
+            taken = take_in(connection, bytes).map_err(|error| {
+                if let TlsError::AlertReceived(alert) = error {
+                    *refused_by = Some(alert);
+                }
+                from_tls(&error, *first)
+            });
+        });
+        let read = read.await.map_err(|error| from_io(&error))?;
+        taken.map(|()| read > 0)
     }
 
     async fn flush(&mut self) -> Result<(), Failure> {
@@ -263,11 +270,48 @@ impl<'a> Wire<'a> {
     }
 }
 
+/// Reads once, and hands over what came: how many bytes, 0 at the end of the stream. The space for
+/// them is on the stack, so that a probe that waits holds none.
+async fn read_some(stream: &mut TcpStream, mut give: impl FnMut(&[u8])) -> io::Result<usize> {
+    poll_fn(|context| {
+        let mut space = [const { MaybeUninit::uninit() }; READ_BYTES];
+        let mut buffer = ReadBuf::uninit(&mut space);
+        ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer))?;
+        give(buffer.filled());
+        Poll::Ready(Ok(buffer.filled().len()))
+    })
+    .await
+}
+
+/// Gives the library what came.
+fn take_in(connection: &mut ClientConnection, mut bytes: &[u8]) -> Result<(), TlsError> {
+    while !bytes.is_empty() {
+        connection
+            .read_tls(&mut bytes)
+            .map_err(|error| TlsError::General(error.to_string()))?;
+        let state = connection.process_new_packets()?;
+        discard(connection, state.plaintext_bytes_to_read() as u64);
+    }
+    Ok(())
+}
+
+/// Throws away application data that a server sends of its own accord, so that it does not pile up.
+fn discard(connection: &mut ClientConnection, mut pending: u64) {
+    let mut reader = connection.reader();
+    while pending > 0 {
+        match io::copy(&mut io::Read::take(&mut reader, pending), &mut io::sink()) {
+            Ok(0) | Err(_) => break,
+            Ok(copied) => pending = pending.saturating_sub(copied),
+        }
+    }
+}
+
 /// Records what a server shows and accepts all of it.
 #[derive(Debug)]
 struct Recorder {
     algorithms: WebPkiSupportedAlgorithms,
     chain: OnceLock<Vec<Vec<u8>>>,
+    stapled: OnceLock<bool>,
     key_proven: OnceLock<Option<bool>>,
     client_certificate: OnceLock<()>,
 }
@@ -277,6 +321,7 @@ impl Recorder {
         Self {
             algorithms,
             chain: OnceLock::new(),
+            stapled: OnceLock::new(),
             key_proven: OnceLock::new(),
             client_certificate: OnceLock::new(),
         }
@@ -301,9 +346,10 @@ impl ServerCertVerifier for Recorder {
         leaf: &CertificateDer<'_>,
         rest: &[CertificateDer<'_>],
         _: &ServerName<'_>,
-        _: &[u8],
+        ocsp_response: &[u8],
         _: PkiTime,
     ) -> Result<ServerCertVerified, TlsError> {
+        self.stapled.get_or_init(|| !ocsp_response.is_empty());
         self.chain.get_or_init(|| {
             std::iter::once(leaf)
                 .chain(rest)

@@ -134,6 +134,7 @@ impl Prober {
                 alpn: None,
                 client_auth: facts.client_auth,
                 key_proven: None,
+                stapled: None,
             });
         }
         None

@@ -26,8 +26,8 @@ struct Rendered {
     family: FamilyIndex,
 }
 
-/// A sample with its family's place and its own labels as text.
-type Placed = (FamilyIndex, String, f64);
+/// A sample with its family's place, and where the text of its own labels stands.
+type Placed = (FamilyIndex, Range<usize>, f64);
 
 /// The labels of a row as text: `source="…",namespace="…",name="…",host="…",port="…",address="…"`.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -39,10 +39,14 @@ pub(super) struct RowLabels {
     host_end: usize,
 }
 
+/// Room for the labels of most rows, in bytes, and for the samples' own labels.
+const ROW_LABELS: usize = 256;
+const EXTRAS: usize = 1024;
+
 impl RowLabels {
     /// Renders the labels of `row`.
     pub(super) fn of(row: &Row) -> Self {
-        let mut text = String::new();
+        let mut text = String::with_capacity(ROW_LABELS);
         push_label(&mut text, "source", row.source);
         push_next(&mut text, "namespace", &row.namespace);
         let before_name = text.len();
@@ -78,24 +82,27 @@ impl Block {
     /// Renders `samples`. Of two with the same family and labels the first counts; families that
     /// are not in the catalogue are left out.
     pub(super) fn new(catalogue: &Catalogue, labels: RowLabels, samples: &[Sample]) -> Self {
-        let mut placed: Vec<Placed> = samples
-            .iter()
-            .filter_map(|sample| {
-                let place = catalogue.place(sample.family.name)?;
-                Some((place, render(sample), sample.value))
-            })
-            .collect();
+        let mut text = String::with_capacity(EXTRAS);
+        let mut placed = Vec::with_capacity(samples.len());
+        for sample in samples {
+            if let Some(place) = catalogue.place(sample.family.name) {
+                let start = text.len();
+                render(&mut text, sample);
+                placed.push((place, start..text.len(), sample.value));
+            }
+        }
+        let key = |(place, own, _): &Placed| (*place, text.get(own.clone()).unwrap_or_default());
         // Stable, so that of equals the first stays the first.
-        placed.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
-        placed.dedup_by(|later, first| (later.0, &later.1) == (first.0, &first.1));
-        Self::pack(labels, &placed)
+        placed.sort_by(|a, b| key(a).cmp(&key(b)));
+        placed.dedup_by(|later, first| key(later) == key(first));
+        Self::pack(labels, &text, &placed)
     }
 
-    fn pack(labels: RowLabels, placed: &[Placed]) -> Self {
-        let mut extras = String::with_capacity(placed.iter().map(|(_, e, _)| e.len()).sum());
+    fn pack(labels: RowLabels, text: &str, placed: &[Placed]) -> Self {
+        let mut extras = String::with_capacity(placed.iter().map(|(_, own, _)| own.len()).sum());
         let mut samples = Vec::with_capacity(placed.len());
-        for (family, extra, value) in placed {
-            extras.push_str(extra);
+        for (family, own, value) in placed {
+            extras.push_str(text.get(own.clone()).unwrap_or_default());
             // Texts are cut at 128 characters, so that this is out of reach; nothing would be
             // served beyond it rather than something wrong.
             let Ok(end) = u32::try_from(extras.len()) else {
@@ -174,28 +181,25 @@ impl Cursor {
     }
 }
 
-/// A sample's own labels as text.
-fn render(sample: &Sample) -> String {
-    let mut out = String::new();
+/// Appends a sample's own labels as text.
+fn render(out: &mut String, sample: &Sample) {
     let names = sample.family.labels.iter();
     match &sample.extra {
         Extra::None => {}
-        Extra::Word(word) => names
-            .take(1)
-            .for_each(|name| push_next(&mut out, name, word)),
+        Extra::Word(word) => names.take(1).for_each(|name| push_label(out, name, word)),
         Extra::Texts(texts) => {
-            for (name, text) in names.zip(texts.iter()) {
-                push_next(&mut out, name, text);
+            for (at, (name, text)) in names.zip(texts.iter()).enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                push_label(out, name, text);
             }
         }
     }
-    out
 }
 
 fn push_next(out: &mut String, name: &str, value: &str) {
-    if !out.is_empty() {
-        out.push(',');
-    }
+    out.push(',');
     push_label(out, name, value);
 }
 

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::model::{Extra, Finding, Owner, Sample, Severity, Summary, Target, Verdict};
+use crate::model::{
+    Clients, Extra, Finding, Owner, Reason, Sample, Severity, Summary, Target, Verdict, Waived,
+};
 
 use super::block::{Block, RowLabels};
 use super::catalogue::Catalogue;
-use super::summary::{FINDING, OWNER};
+use super::summary::{FINDING, OWNER, WAIVED};
 
 /// The last verdict of one row; cheap to clone.
 #[derive(Clone, Debug)]
@@ -15,6 +17,8 @@ pub struct RowRecord {
     pub target: Arc<Target>,
     /// What is wrong with it.
     pub findings: Arc<[Finding]>,
+    /// What is wrong with it and accepted.
+    pub waived: Arc<[Waived]>,
     /// All of it in one word.
     pub posture: Posture,
     /// And in a few.
@@ -30,13 +34,16 @@ impl RowRecord {
         verdict: Verdict,
         probed: bool,
     ) -> Self {
+        let posture = Posture::of(target.expect.clients, &verdict, probed);
         let mut samples = verdict.samples;
         samples.extend(verdict.findings.iter().map(finding_sample));
+        samples.extend(verdict.waived.iter().map(waived_sample));
         samples.extend(owner_samples(&target));
         Self {
-            posture: Posture::of(&verdict.findings, probed),
+            posture,
             summary: verdict.summary,
             findings: verdict.findings.into(),
+            waived: verdict.waived.into(),
             block: Arc::new(Block::new(catalogue, RowLabels::of(&target.row), &samples)),
             target,
         }
@@ -47,6 +54,15 @@ fn finding_sample(finding: &Finding) -> Sample {
     let texts = [finding.spec.name, finding.severity.label()];
     Sample {
         family: &FINDING,
+        extra: Extra::Texts(texts.map(Box::from).into()),
+        value: 1.0,
+    }
+}
+
+fn waived_sample(Waived { finding, waiver }: &Waived) -> Sample {
+    let texts = [finding.spec.name, &waiver.until, &waiver.reason];
+    Sample {
+        family: &WAIVED,
         extra: Extra::Texts(texts.map(Box::from).into()),
         value: 1.0,
     }
@@ -74,16 +90,18 @@ fn owner_name(owner: &Owner, target: &Target) -> Box<str> {
 pub enum Posture {
     /// It shows a certificate, and nothing below holds.
     HttpsOnly,
-    /// It serves in clear: a critical plaintext finding.
+    /// It serves in clear, or answers where nothing may.
     Exposed,
     /// Its clients are turned away: unreachable, no TLS, or a critical certificate finding.
     Broken,
+    /// Nothing answers, and nothing may.
+    Closed,
     /// It never showed a certificate, and nothing else is known against it.
     Unknown,
 }
 
 impl Posture {
-    /// Every posture, in the order of the documentation.
+    /// Every posture of a door, in the order of the documentation: what is closed is none.
     pub const ALL: [Self; 4] = [Self::HttpsOnly, Self::Exposed, Self::Broken, Self::Unknown];
 
     /// The spelling in labels.
@@ -93,21 +111,32 @@ impl Posture {
             Self::HttpsOnly => "https_only",
             Self::Exposed => "exposed",
             Self::Broken => "broken",
+            Self::Closed => "closed",
             Self::Unknown => "unknown",
         }
     }
 
-    fn of(findings: &[Finding], probed: bool) -> Self {
+    /// What is accepted counts like what is not: to accept that a door is open shuts none.
+    fn of(clients: Clients, verdict: &Verdict, probed: bool) -> Self {
+        let findings = || {
+            let waived = verdict.waived.iter().map(|waived| &waived.finding);
+            verdict.findings.iter().chain(waived)
+        };
         let critical = |prefix: &str| {
-            findings.iter().any(|finding| {
+            findings().any(|finding| {
                 finding.severity == Severity::Critical && finding.spec.name.starts_with(prefix)
             })
         };
-        let unreachable = findings.iter().any(|f| f.spec.name == "unreachable");
-        if critical("plaintext_") {
+        let unreachable = findings().any(|f| f.spec.name == "unreachable");
+        if critical("plaintext_") || critical("insecure_port_open") {
             Self::Exposed
         } else if unreachable || critical("certificate") || critical("tls_not_spoken") {
             Self::Broken
+        } else if clients == Clients::Nobody {
+            match verdict.summary.failure {
+                Some(Reason::Refused | Reason::Timeout | Reason::Unreachable) => Self::Closed,
+                _ => Self::Unknown,
+            }
         } else if probed {
             Self::HttpsOnly
         } else {
@@ -119,15 +148,32 @@ impl Posture {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::FindingSpec;
-    use crate::record::samples::{EXPIRED, PLAINTEXT, UNREACHABLE};
+    use crate::model::{FindingSpec, UnixTime, Waiver};
+    use crate::record::samples::{EXPIRED, OPEN, PLAINTEXT, UNREACHABLE};
 
     fn posture(findings: &[(&'static FindingSpec, Severity)], probed: bool) -> Posture {
         let mut verdict = Verdict::default();
         for (spec, severity) in findings {
             verdict.find(spec, *severity, "");
         }
-        Posture::of(&verdict.findings, probed)
+        Posture::of(Clients::Verifying, &verdict, probed)
+    }
+
+    #[test]
+    fn a_port_that_must_be_closed_is_seen_to_be_or_not() {
+        let closed = |failure| {
+            let mut verdict = Verdict::default();
+            verdict.summary.failure = failure;
+            Posture::of(Clients::Nobody, &verdict, false)
+        };
+        assert_eq!(closed(Some(Reason::Refused)), Posture::Closed);
+        assert_eq!(closed(Some(Reason::Timeout)), Posture::Closed);
+        assert_eq!(closed(Some(Reason::Denied)), Posture::Unknown);
+        assert_eq!(closed(None), Posture::Unknown);
+        assert_eq!(
+            posture(&[(&OPEN, Severity::Critical)], false),
+            Posture::Exposed
+        );
     }
 
     #[test]
@@ -150,6 +196,28 @@ mod tests {
         assert_eq!(
             posture(&[(&UNREACHABLE, Severity::Warning)], false),
             Posture::Broken
+        );
+    }
+
+    #[test]
+    fn what_is_accepted_is_shown_apart_and_shuts_no_door() {
+        let mut verdict = Verdict::default();
+        verdict.find(&PLAINTEXT, Severity::Critical, "");
+        verdict.waived = vec![Waived {
+            finding: verdict.findings.remove(0),
+            waiver: Waiver {
+                finding: "plaintext_served".into(),
+                until: "2027-03-01".into(),
+                ends: UnixTime::from_secs(1_803_945_600),
+                reason: "being moved".into(),
+            },
+        }];
+        let sample = waived_sample(&verdict.waived[0]);
+        let labels = ["plaintext_served", "2027-03-01", "being moved"].map(Box::from);
+        assert_eq!(sample.extra, Extra::Texts(labels.into()));
+        assert_eq!(
+            Posture::of(Clients::Verifying, &verdict, true),
+            Posture::Exposed
         );
     }
 

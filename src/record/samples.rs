@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    Address, Certificate, Chain, ClientAuth, Expectation, Failure, Family, FindingSpec,
+    Address, Certificate, Chain, ClientAuth, Clients, Expectation, Failure, Family, FindingSpec,
     Fingerprint, Handshake, Kind, Owner, PlainDoor, PlaintextRule, Reason, RootsRef, Row, Scope,
     Target, TlsAttempt, TlsDoor, TlsVersion,
 };
@@ -37,6 +37,7 @@ pub(super) static SERVED: Family = Family {
 pub(super) static EXPIRED: FindingSpec = finding("certificate_expired");
 pub(super) static UNREACHABLE: FindingSpec = finding("unreachable");
 pub(super) static PLAINTEXT: FindingSpec = finding("plaintext_served");
+pub(super) static OPEN: FindingSpec = finding("insecure_port_open");
 
 const fn finding(name: &'static str) -> FindingSpec {
     FindingSpec {
@@ -80,6 +81,8 @@ pub(super) fn target(row: Row) -> Target {
             name: Some(Arc::clone(&row.host)),
             roots: RootsRef::Public,
             plaintext: PlaintextRule::Redirect,
+            clients: Clients::Verifying,
+            accept: Arc::default(),
         },
         owners: vec![Owner {
             created: None,
@@ -109,6 +112,7 @@ pub(super) fn handshake(number: u8) -> Handshake {
         alpn: None,
         client_auth: ClientAuth::NotRequested,
         key_proven: Some(true),
+        stapled: Some(false),
     }
 }
 

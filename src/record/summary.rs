@@ -46,6 +46,13 @@ const FINDINGS: Family = gauge(
     Scope::Own,
 );
 
+pub(super) const WAIVED: Family = gauge(
+    "kube_https_finding_waived_info",
+    "1 for each thing that is wrong with a target now and that a rule accepts",
+    &["finding", "until", "reason"],
+    Scope::Target,
+);
+
 pub(super) const OWNER: Family = gauge(
     "kube_https_target_owner_info",
     "1 for each object behind a target, with its namespace where that is another",
@@ -70,7 +77,7 @@ const DROPPED: Family = gauge(
 /// The families that are about targets and belong to no check, in the order of the exposition.
 #[must_use]
 pub const fn own_families() -> &'static [Family] {
-    &[DOORS, FINDING, FINDINGS, OWNER, TARGETS, DROPPED]
+    &[DOORS, FINDING, FINDINGS, WAIVED, OWNER, TARGETS, DROPPED]
 }
 
 const DROP_REASONS: [DropReason; 4] = [

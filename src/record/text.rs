@@ -43,14 +43,20 @@ pub(super) fn push_help(out: &mut String, help: &str, format: Format) {
 }
 
 fn push_escaped(out: &mut String, text: &str, quotes: bool) {
-    for c in text.chars() {
-        match c {
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '"' if quotes => out.push_str("\\\""),
-            _ => out.push(c),
+    let mut rest = text;
+    // Most texts have nothing to escape, and are copied in one go.
+    while let Some(at) = rest.find(|c| matches!(c, '\\' | '\n') || (quotes && c == '"')) {
+        let (plain, special) = rest.split_at(at);
+        out.push_str(plain);
+        let mut special = special.chars();
+        match special.next() {
+            Some('\n') => out.push_str("\\n"),
+            Some(c) => out.extend(['\\', c]),
+            None => {}
         }
+        rest = special.as_str();
     }
+    out.push_str(rest);
 }
 
 /// Below this, every whole `f64` is an exact `i64` and is written in full digits, so that

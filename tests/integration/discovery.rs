@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use k8s_openapi::api::core::v1::{Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use kube::api::{Api, ListParams};
@@ -306,6 +307,119 @@ async fn the_api_server_is_found_at_its_address_and_at_every_replica() {
         .await;
 }
 
+fn node(name: &str, address: &str, ready: &str) -> Value {
+    json!({"metadata": {"name": name}, "status": {
+        "conditions": [{"type": "Ready", "status": ready}],
+        "addresses": [{"type": "InternalIP", "address": address}],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
+    }})
+}
+
+async fn set_node(cluster: &Cluster, name: &str, address: &str, ready: &str) {
+    let metadata = json!({"metadata": {"name": name}});
+    cluster.apply::<Node>("", metadata).await;
+    let status = node(name, address, ready);
+    cluster.apply_status::<Node>("", status).await;
+}
+
+/// The addresses and ports of a source's rows.
+fn places(found: &Discovered, source: &str) -> Vec<(String, u16)> {
+    let rows = found.targets(source).map(|target| &target.row);
+    rows.map(|row| (row.address.to_string(), row.port))
+        .collect()
+}
+
+#[tokio::test]
+async fn services_are_found_at_their_balancers_and_at_some_ready_nodes() {
+    let cluster = Cluster::start().await;
+    cluster.grant_all(ACCOUNT).await;
+    set_node(&cluster, "a", "192.0.2.1", "True").await;
+    set_node(&cluster, "b", "192.0.2.2", "False").await;
+    let port = |node| json!({"name": "https", "port": 443, "nodePort": node, "protocol": "TCP"});
+    let other = json!({"name": "mysql", "port": 3306, "nodePort": 30306, "protocol": "TCP"});
+    let services = [
+        (
+            "node-port",
+            json!({"type": "NodePort", "ports": [port(30443), other]}),
+        ),
+        (
+            "balanced",
+            json!({"type": "LoadBalancer", "ports": [port(31443)]}),
+        ),
+        (
+            "inner",
+            json!({"type": "ClusterIP", "ports": [{"name": "https", "port": 443}]}),
+        ),
+    ];
+    for (name, spec) in services {
+        let object = json!({"metadata": {"name": name}, "spec": spec});
+        cluster.apply::<Service>("default", object).await;
+    }
+    let mut found = Discovered::start(&cluster, Config::default()).await;
+    found.until("synced", |found| found.synced("service")).await;
+    let at = |address: &str, port| (address.to_owned(), port);
+    let node_ports = [at("192.0.2.1", 30443), at("192.0.2.1", 31443)];
+    assert_eq!(places(&found, "service"), node_ports);
+    let dropped = found.catalog.dropped("service");
+    assert!(dropped.contains(&(DropReason::NoAddress, 1)), "{dropped:?}");
+    assert!(
+        dropped.contains(&(DropReason::Unsupported, 1)),
+        "{dropped:?}"
+    );
+
+    let balancer = json!({"ingress": [{"ip": "198.51.100.7", "ipMode": "VIP"}]});
+    let status = json!({"metadata": {"name": "balanced"}, "status": {"loadBalancer": balancer}});
+    cluster.apply_status::<Service>("default", status).await;
+    let published = at("198.51.100.7", 443);
+    found
+        .until("published", |found| {
+            places(found, "service").contains(&published)
+        })
+        .await;
+    let target = |port| {
+        found
+            .targets("service")
+            .find(|target| target.row.port == port)
+    };
+    // The tests are no pod: there is no way past the load balancer.
+    assert!(target(443).unwrap().expect.tls);
+    assert!(!target(31443).unwrap().expect.tls);
+
+    set_node(&cluster, "b", "192.0.2.2", "True").await;
+    found
+        .until("a node more", |found| places(found, "service").len() == 5)
+        .await;
+    cluster.delete::<Node>("", "a").await;
+    let left = [published, at("192.0.2.2", 30443), at("192.0.2.2", 31443)];
+    found
+        .until("a node less", |found| places(found, "service") == left)
+        .await;
+    cluster.delete::<Service>("default", "node-port").await;
+    let left = [&left[..1], &left[2..]].concat();
+    found
+        .until("gone", |found| places(found, "service") == left)
+        .await;
+}
+
+#[tokio::test]
+async fn every_node_has_its_kubelet_and_ports_that_must_be_closed() {
+    let cluster = Cluster::start().await;
+    cluster.grant_all(ACCOUNT).await;
+    set_node(&cluster, "a", "192.0.2.1", "True").await;
+    let mut found = Discovered::start(&cluster, Config::default()).await;
+    found.until("synced", |found| found.synced("node")).await;
+    let expected = [2375, 10250, 10251, 10252, 10255].map(|port| ("192.0.2.1".to_owned(), port));
+    assert_eq!(places(&found, "node"), expected);
+    for target in found.targets("node") {
+        assert_eq!((&*target.row.namespace, &*target.row.name), ("", "a"));
+        assert_eq!(target.expect.tls, target.row.port == 10250);
+    }
+    cluster.delete::<Node>("", "a").await;
+    found
+        .until("gone", |found| places(found, "node").is_empty())
+        .await;
+}
+
 #[tokio::test]
 async fn the_rules_permit_what_the_sources_do_and_nothing_beside_it() {
     let cluster = Cluster::start().await;
@@ -401,8 +515,13 @@ async fn namespaced_mode_needs_roles_alone_and_sees_its_namespaces_alone() {
     );
 
     cluster.grant(ACCOUNT, &second, &late).await;
-    found.until("both", |found| found.synced("ingress")).await;
+    found
+        .until("both", |found| {
+            found.synced("ingress") && found.synced("service")
+        })
+        .await;
     assert_eq!(found.hosts(), ["one.test", "two.test"]);
+    assert!(!found.health.contains_key("node"));
 }
 
 #[tokio::test]

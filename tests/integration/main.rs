@@ -1,5 +1,5 @@
-//! What the program does to real servers and hostile ones, and in a real cluster, all on
-//! loopback. `make tools` installs them; none is skipped where it is missing.
+//! What the program does to real servers and hostile ones, and in a real cluster, all on this
+//! machine. `make tools` installs them; none is skipped where it is missing.
 
 #![expect(
     clippy::unwrap_used,
@@ -35,19 +35,21 @@ mod hostility;
 mod discovery;
 /// What is discovered of Gateway API, by its own definitions.
 mod gateway;
-/// What of a real cluster shows in a scrape.
+/// Ports of Services and nodes, from a real cluster to what Prometheus scrapes.
+mod services;
+/// What of a real cluster shows in a scrape, as it is and as it changes.
 mod cluster_to_scrape;
+/// API servers that publish their own addresses.
+mod replicas;
+/// The chart in a real cluster.
+mod chart;
+/// A real Prometheus: both formats, the alert rules, and promtool.
+mod prometheus;
 /// Everything that the demo shows.
 mod golden;
-/// What the chart makes of a real cluster.
-mod chart;
-/// What a real Prometheus makes of a scrape.
-mod prometheus;
-/// API servers that publish themselves.
-mod replicas;
-/// What hostile servers and wrong configurations come to.
-mod bad_input;
 /// What `check` prints and how it ends.
 mod check;
-/// What the source keeps to.
+/// What the program makes of hostile servers and of wrong configurations.
+mod bad_input;
+/// The plan that the source keeps to.
 mod layout;

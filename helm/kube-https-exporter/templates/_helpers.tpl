@@ -63,7 +63,7 @@ what is in no namespace.
 {{- end }}
 {{- if $everywhere }}
   {{- range .Values.config.namespaces | default (list "") }}
-    {{- $roles = append $roles (dict "name" (include "khe.fullname" $) "namespace" . "rules" $everywhere) }}
+    {{- $roles = append $roles (dict "name" (include "khe.fullname" $) "namespace" . "rules" ($everywhere | uniq)) }}
   {{- end }}
 {{- end }}
 {{- toYaml $roles }}

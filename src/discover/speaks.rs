@@ -1,0 +1,153 @@
+//! What a port of a Service speaks, as far as its Service says: nothing is decided by it but whether
+//! the port is looked at, and what is expected there.
+//!
+//! Ports that say nothing of HTTP or TLS are left alone: a `mysqld` locks out a host that breaks off
+//! a hundred handshakes (`max_connect_errors`), and a node's address is shared by many.
+
+use k8s_openapi::api::core::v1::ServicePort;
+
+/// What is expected of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speaks {
+    /// TLS from the first byte.
+    Tls,
+    /// HTTP in clear.
+    Http,
+}
+
+use Speaks::{Http, Tls};
+
+/// Words for a protocol: application protocols (`ServicePort.appProtocol`: IANA service names, and
+/// Kubernetes' own), the names and prefixes that Istio reads of a port's name, and the names of
+/// Traefik's entry points.
+const WORDS: &[(&str, Speaks)] = &[
+    ("https", Tls),
+    ("tls", Tls),
+    ("ssl", Tls),
+    ("wss", Tls),
+    ("websecure", Tls),
+    ("kubernetes.io/wss", Tls),
+    ("http", Http),
+    ("http2", Http),
+    ("h2c", Http),
+    ("ws", Http),
+    ("web", Http),
+    ("grpc", Http),
+    ("kubernetes.io/h2c", Http),
+    ("kubernetes.io/ws", Http),
+];
+
+/// The end of a port's number that stands for TLS by custom: 443, 6443, 8443, 30443.
+const TLS_ENDING: u16 = 443;
+
+/// The numbers that stand for HTTP in clear by custom.
+const HTTP_NUMBERS: [u16; 4] = [80, 8000, 8080, 8888];
+
+/// What `port` speaks: as its `appProtocol` says, else its name, else its number. `None` where that
+/// is something else than HTTP or TLS, or nothing says.
+pub(super) fn speaks(port: &ServicePort) -> Option<Speaks> {
+    let protocol = port.app_protocol.as_deref().unwrap_or_default();
+    match protocol.to_ascii_lowercase().as_str() {
+        // No more than the port's `protocol` says.
+        "" | "tcp" => {
+            let name = port.name.as_deref().unwrap_or_default();
+            by_name(name).or_else(|| by_number(port.port))
+        }
+        protocol => by_word(protocol),
+    }
+}
+
+fn by_word(word: &str) -> Option<Speaks> {
+    let known = WORDS.iter().find(|(known, _)| *known == word);
+    known.map(|(_, speaks)| *speaks)
+}
+
+/// By the name's first word (`https-admin`), else its last (`proxy-tls`).
+fn by_name(name: &str) -> Option<Speaks> {
+    let mut words = name.split('-');
+    let first = words.next().and_then(by_word);
+    first.or_else(|| words.next_back().and_then(by_word))
+}
+
+fn by_number(number: i32) -> Option<Speaks> {
+    let number = u16::try_from(number).ok()?;
+    if number % 1000 == TLS_ENDING {
+        Some(Tls)
+    } else {
+        HTTP_NUMBERS.contains(&number).then_some(Http)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn port(app_protocol: &str, name: &str, number: i32) -> Option<Speaks> {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        speaks(&ServicePort {
+            app_protocol: some(app_protocol),
+            name: some(name),
+            port: number,
+            ..ServicePort::default()
+        })
+    }
+
+    #[test]
+    fn the_application_protocol_goes_before_the_name_and_the_name_before_the_number() {
+        assert_eq!(port("http", "https", 443), Some(Http));
+        assert_eq!(port("", "http", 443), Some(Http));
+        assert_eq!(port("", "https", 80), Some(Tls));
+        assert_eq!(port("", "", 443), Some(Tls));
+        assert_eq!(port("tcp", "https", 80), Some(Tls));
+        assert_eq!(port("TCP", "", 80), Some(Http));
+    }
+
+    #[test]
+    fn an_application_protocol_is_read_without_regard_to_case_and_another_one_is_left_alone() {
+        for (protocol, expected) in [
+            ("HTTPS", Some(Tls)),
+            ("kubernetes.io/wss", Some(Tls)),
+            ("kubernetes.io/ws", Some(Http)),
+            ("kubernetes.io/h2c", Some(Http)),
+            ("grpc", Some(Http)),
+            ("mysql", None),
+            ("example.com/own", None),
+        ] {
+            assert_eq!(port(protocol, "https", 443), expected, "{protocol}");
+        }
+    }
+
+    #[test]
+    fn a_name_says_it_with_its_first_or_its_last_word() {
+        for (name, expected) in [
+            ("https-admin", Some(Tls)),
+            ("tls-mqtt", Some(Tls)),
+            ("proxy-tls", Some(Tls)),
+            ("kong-proxy-tls", Some(Tls)),
+            ("websecure", Some(Tls)),
+            ("http2-api", Some(Http)),
+            ("grpc-web", Some(Http)),
+            ("metrics-http", Some(Http)),
+            ("http-tls", Some(Http)),
+            ("a-https-b", None),
+            ("httpsd", None),
+            ("postgres", None),
+            ("", None),
+        ] {
+            assert_eq!(port("", name, 5432), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn numbers_say_it_by_custom() {
+        for number in [443, 6443, 8443, 30_443] {
+            assert_eq!(port("", "", number), Some(Tls), "{number}");
+        }
+        for number in [80, 8000, 8080, 8888] {
+            assert_eq!(port("", "", number), Some(Http), "{number}");
+        }
+        for number in [22, 81, 442, 444, 3306, 5432, 9100, -557, 65_979] {
+            assert_eq!(port("", "", number), None, "{number}");
+        }
+    }
+}

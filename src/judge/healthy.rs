@@ -1,0 +1,116 @@
+//! What must raise no alarm: the certificates of a healthy cluster, as kubeadm and public
+//! authorities issue them.
+
+use rcgen::{
+    CertificateParams, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, SanType,
+};
+
+use super::fixtures::{
+    Minted, Scene, ca_params, config, day, findings, issued, params, root, support, value,
+};
+use super::{Policy, Roots};
+use crate::model::{ClientAuth, PlainAnswer, PlaintextRule, RootsRef};
+
+const VALID: &str = "kube_https_certificate_valid";
+
+/// RSA 2048, which is what kubeadm gives everything unless told otherwise.
+fn rsa() -> KeyPair {
+    KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap()
+}
+
+fn authority(name: &str) -> CertificateParams {
+    let mut authority = ca_params(name);
+    authority.key_usages = vec![
+        KeyUsagePurpose::DigitalSignature,
+        KeyUsagePurpose::KeyEncipherment,
+        KeyUsagePurpose::KeyCertSign,
+    ];
+    authority
+}
+
+/// A server's certificate of this many days, begun a month ago.
+fn server(name: &str, names: &[&str], days: i64) -> CertificateParams {
+    let mut server = params(name, day(-30), day(days - 30));
+    let names = names.iter().map(|name| match name.parse() {
+        Ok(ip) => SanType::IpAddress(ip),
+        Err(_) => SanType::DnsName((*name).try_into().unwrap()),
+    });
+    server.subject_alt_names = names.collect();
+    server.key_usages = vec![
+        KeyUsagePurpose::DigitalSignature,
+        KeyUsagePurpose::KeyEncipherment,
+    ];
+    server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    server
+}
+
+fn kubeadm() -> Minted {
+    let (key, ca) = (rsa(), authority("kubernetes"));
+    let certificate = ca.self_signed(&key).unwrap();
+    Minted::new(&certificate, ca, key)
+}
+
+fn api_server(ca: &Minted, node: &str) -> Minted {
+    let names = ["kubernetes", "kubernetes.default.svc", node, "10.96.0.1"];
+    let (key, own) = (rsa(), server("kube-apiserver", &names, 365));
+    let certificate = own.signed_by(&key, &ca.issuer).unwrap();
+    Minted::new(&certificate, own, key)
+}
+
+fn with_versions(mut scene: Scene) -> Scene {
+    for address in &mut scene.tls.addresses {
+        address.versions = Some(support("rrraa"));
+    }
+    scene
+}
+
+#[test]
+fn api_servers_as_kubeadm_makes_them_have_no_findings() {
+    let ca = kubeadm();
+    let (one, two) = (api_server(&ca, "cp-1"), api_server(&ca, "cp-2"));
+    // kubeadm's own load balancer name leads to every replica, each with its own certificate.
+    let mut scene = with_versions(Scene::new().showing(&[&one]).showing(&[&two]));
+    for address in &mut scene.tls.addresses {
+        let seen = &mut address.handshake.as_mut().unwrap().value;
+        seen.client_auth = ClientAuth::Requested;
+    }
+    scene.target.row.source = "api_server";
+    scene.target.expect.name = Some("kubernetes".into());
+    scene.target.expect.roots = RootsRef::Cluster;
+    scene.target.expect.plaintext = PlaintextRule::Forbidden;
+    let answer = PlainAnswer::Http {
+        status: 400,
+        location: None,
+        names_https_port: true,
+    };
+    let scene = scene.plain(443, &[answer.clone(), answer]);
+    let policy = Policy::new(&config(), Roots::empty().with_cluster(&[&ca.der]));
+    let verdict = scene.judged(&policy);
+    assert_eq!(findings(&verdict), []);
+    assert_eq!(value(&verdict, VALID), Some(1.0));
+}
+
+#[test]
+fn an_ingress_host_as_cert_manager_has_it_issued_has_no_findings() {
+    let root = root(authority("Public Root"));
+    let mut between = authority("R13");
+    between.extended_key_usages = vec![
+        ExtendedKeyUsagePurpose::ServerAuth,
+        ExtendedKeyUsagePurpose::ClientAuth,
+    ];
+    let between = issued(between, &root);
+    let leaf = issued(server("", &["a.example", "www.a.example"], 90), &between);
+    let scene = Scene::new()
+        .showing(&[&leaf, &between])
+        .showing(&[&leaf, &between, &root]);
+    let redirect = PlainAnswer::Http {
+        status: 308,
+        location: Some("https://a.example/".into()),
+        names_https_port: false,
+    };
+    let scene = with_versions(scene).plain(80, &[redirect.clone(), redirect]);
+    let policy = Policy::new(&config(), Roots::empty().with_public(&[&root.der]));
+    let verdict = scene.judged(&policy);
+    assert_eq!(findings(&verdict), []);
+    assert_eq!(value(&verdict, VALID), Some(1.0));
+}
