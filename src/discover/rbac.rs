@@ -64,8 +64,8 @@ mod tests {
     use super::*;
 
     fn rendered(namespaces: &[&str]) -> Vec<String> {
-        // Two sources that between them read in every way there is.
-        let some = ["api_server", "ingress"];
+        // Three sources that between them read in every way there is.
+        let some = ["api_server", "ingress", "service"];
         let sources = SOURCES.iter().filter(|source| some.contains(&source.name));
         let access = sources.flat_map(|source| source.access);
         let mut lines = Vec::new();

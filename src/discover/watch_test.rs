@@ -530,8 +530,8 @@ async fn what_a_custom_kind_may_not_is_no_absence() {
     assert_eq!(
         heard,
         [
-            "unreachable: cannot discover routes.g.example: no back end",
-            "forbidden: cannot list routes.g.example: no"
+            "unreachable: cannot discover routes.g.example in all namespaces: no back end",
+            "forbidden: cannot list routes.g.example in all namespaces: no"
         ]
     );
 }

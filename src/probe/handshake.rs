@@ -26,6 +26,7 @@ use rustls::{
 };
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::chain::Chains;
 use super::failure::{failure, from_io, from_tls};
@@ -81,17 +82,19 @@ impl Handshaker {
         })
     }
 
-    /// Makes one handshake over a connection and closes it. The caller bounds the time.
+    /// Makes one handshake over a connection and closes it; gives what was seen, and when the
+    /// handshake was over, before the goodbyes. The caller bounds the time.
     pub(super) async fn run(
         &self,
         stream: &mut TcpStream,
         server_name: Option<&str>,
-    ) -> Result<Handshake, Failure> {
+    ) -> Result<(Handshake, Instant), Failure> {
         let recorder = Arc::new(Recorder::new(
             self.provider.signature_verification_algorithms,
         ));
         let mut wire = Wire::new(stream, self.connection(&recorder, server_name)?);
         let ended = wire.handshake().await;
+        let over = Instant::now();
         let connection = &wire.connection;
         let Some(chain) = recorder
             .chain
@@ -131,7 +134,7 @@ impl Handshaker {
             (true, false) => ClientAuth::Requested,
             (true, true) => ClientAuth::Required,
         };
-        Ok(seen)
+        Ok((seen, over))
     }
 
     fn connection(

@@ -91,12 +91,15 @@ impl Prober {
             }
         };
         let connected = Instant::now();
-        let outcome = self.handshake(&mut stream, door, ip, deadline).await;
+        let seen = self.handshake(&mut stream, door, ip, deadline).await;
+        let over = seen
+            .as_ref()
+            .map_or_else(|_| Instant::now(), |(_, over)| *over);
         TlsAttempt {
             ip,
-            outcome,
+            outcome: seen.map(|(handshake, _)| handshake),
             connect: Some(connected - started),
-            handshake: Some(connected.elapsed()),
+            handshake: Some(over - connected),
         }
     }
 
@@ -106,12 +109,13 @@ impl Prober {
         door: &TlsDoor,
         ip: IpAddr,
         deadline: Instant,
-    ) -> Result<Handshake, Failure> {
+    ) -> Result<(Handshake, Instant), Failure> {
         let name = door.server_name.as_deref();
         let run = within(deadline, "shaking hands", self.handshaker.run(stream, name));
         match run.await {
             Err(failed) if may_speak_otherwise(&failed) => {
-                self.legacy(door, ip, deadline).await.ok_or(failed)
+                let shown = self.legacy(door, ip, deadline).await.ok_or(failed)?;
+                Ok((shown, Instant::now()))
             }
             outcome => outcome,
         }
