@@ -64,7 +64,7 @@ struct Entry {
     dropped: Option<DropReason>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 struct Claim {
     target: Target,
     labels: Arc<BTreeMap<String, String>>,
@@ -141,10 +141,11 @@ impl Catalog {
             .collect()
     }
 
-    /// Replaces all that an object declared.
+    /// Replaces all that an object declared. What it declares as before is not touched, so that a
+    /// change to one of thousands of hosts behind one object costs little.
     fn put(&mut self, source: &'static str, declared: Declared, touched: &mut BTreeSet<Place>) {
         let key = ObjectKey::from(&declared.object);
-        self.take(source, &key, touched);
+        let before = self.remove(source, &key);
         let mut object = Object {
             owner: declared.object,
             places: BTreeSet::new(),
@@ -160,30 +161,57 @@ impl Catalog {
                 target,
                 labels: Arc::clone(&declared.labels),
             };
-            let entry = self.rows.entry(place.clone()).or_default();
-            entry.claims.insert(object.owner.clone(), claim);
-            self.hosts
-                .entry(host_of(&place))
-                .or_default()
-                .places
-                .insert(place.clone());
+            if self.claim(&place, &object.owner, claim) {
+                touched.insert(place.clone());
+            }
             object.places.insert(place);
         }
-        touched.extend(object.places.iter().cloned());
+        if let Some(before) = before {
+            let stays =
+                |place: &Place| before.owner == object.owner && object.places.contains(place);
+            let gone = before.places.iter().filter(|place| !stays(place));
+            self.release(gone.cloned(), &before.owner, touched);
+        }
         self.count(source, &[], &object.dropped);
         self.objects.entry(source).or_default().insert(key, object);
     }
 
     /// Takes away all that an object declared.
     fn take(&mut self, source: &'static str, key: &ObjectKey, touched: &mut BTreeSet<Place>) {
-        let objects = self.objects.get_mut(source);
-        let Some(object) = objects.and_then(|objects| objects.remove(key)) else {
-            return;
-        };
+        if let Some(object) = self.remove(source, key) {
+            self.release(object.places, &object.owner, touched);
+        }
+    }
+
+    /// Forgets an object, but for its claims.
+    fn remove(&mut self, source: &'static str, key: &ObjectKey) -> Option<Object> {
+        let object = self.objects.get_mut(source)?.remove(key)?;
         self.count(source, &object.dropped, &[]);
-        for place in object.places {
+        Some(object)
+    }
+
+    /// Adds an owner's claim to a row, in the place of its earlier one. Says whether they differ.
+    fn claim(&mut self, place: &Place, owner: &Owner, claim: Claim) -> bool {
+        let entry = self.rows.entry(place.clone()).or_default();
+        if entry.claims.get(owner) == Some(&claim) {
+            return false;
+        }
+        entry.claims.insert(owner.clone(), claim);
+        let host = self.hosts.entry(host_of(place)).or_default();
+        host.places.insert(place.clone());
+        true
+    }
+
+    /// Takes an owner's claims away from these rows.
+    fn release(
+        &mut self,
+        places: impl IntoIterator<Item = Place>,
+        owner: &Owner,
+        touched: &mut BTreeSet<Place>,
+    ) {
+        for place in places {
             if let Some(entry) = self.rows.get_mut(&place) {
-                entry.claims.remove(&object.owner);
+                entry.claims.remove(owner);
             }
             touched.insert(place);
         }
