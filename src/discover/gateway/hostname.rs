@@ -21,7 +21,7 @@ pub(super) fn intersection<'a>(listener: &'a Host, route: &'a Host) -> Option<&'
 /// Whether `name` has at least one label more than `suffix`.
 fn is_below(name: &str, suffix: &str) -> bool {
     name.strip_suffix(suffix)
-        .is_some_and(|labels| labels.len() > 1 && labels.ends_with('.'))
+        .is_some_and(|labels| labels.ends_with('.'))
 }
 
 #[cfg(test)]
