@@ -165,9 +165,10 @@ fn limit(threshold: &Threshold, lifetime: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
     use crate::judge::fixtures::{
-        DAY, NOW, Scene, ca_params, config, day, detail, findings, issued, params, pki, root,
-        trusting, values,
+        DAY, NOW, Scene, ca_params, day, detail, findings, issued, params, pki, root, trusting,
+        values,
     };
 
     /// Levels around the two limits, given as seconds left, of a lifetime in seconds.
@@ -175,7 +176,7 @@ mod tests {
         let at = |left: i64| {
             let end = UnixTime::from_secs(NOW.as_secs() + left);
             let start = UnixTime::from_secs(end.as_secs() - lifetime);
-            level(start, end, NOW, &config().expiry)
+            level(start, end, NOW, &Config::default().expiry)
         };
         assert_eq!(at(warning + 1), None, "{lifetime}");
         assert_eq!(at(warning), None, "{lifetime}");

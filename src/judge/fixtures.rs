@@ -7,7 +7,7 @@ use std::time::Duration;
 use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 use super::{Case, Policy, Roots, judge};
-use crate::config::{Caps, Config, Discovery, Expiry, PerAddress, ServiceDiscovery, Threshold};
+use crate::config::Config;
 use crate::model::{
     Address, AddressSeen, At, CertificateFacts, ClientAuth, Clients, Expectation, Failure,
     Handshake, PlainAddressSeen, PlainAnswer, PlainDoor, PlainSeen, PlaintextRule, Reason,
@@ -116,59 +116,9 @@ pub(super) fn pki() -> Pki {
     }
 }
 
-/// Every value at its default.
-pub(super) fn config() -> Config {
-    let days = |days: u64| Duration::from_hours(24 * days);
-    Config {
-        interval: Duration::from_mins(5),
-        deep_interval: Duration::from_hours(6),
-        timeout: Duration::from_secs(10),
-        concurrency: 64,
-        per_address: PerAddress {
-            in_flight: 8,
-            connections_per_second: 100,
-        },
-        caps: Caps {
-            total: 100_000,
-            per_namespace: 5_000,
-        },
-        expiry: Expiry {
-            warning: Threshold {
-                share: 0.25,
-                cap: days(21),
-            },
-            critical: Threshold {
-                share: 0.10,
-                cap: days(7),
-            },
-        },
-        vantage: String::new(),
-        trust: crate::config::Trust::default(),
-        namespaces: Vec::new(),
-        discovery: Discovery {
-            api_server: true,
-            node: true,
-            ingress: true,
-            gateway: true,
-            service: ServiceDiscovery {
-                enabled: true,
-                nodes: 2,
-            },
-        },
-        rules: Vec::new(),
-        targets: Vec::new(),
-        default_certificates: Vec::new(),
-        metrics: crate::config::Metrics::default(),
-        security: crate::config::Security {
-            deny_networks: Vec::new(),
-            allow_networks: Vec::new(),
-        },
-    }
-}
-
 /// A policy that trusts `root` as one of the system's.
 pub(super) fn trusting(root: &Minted) -> Policy {
-    Policy::new(&config(), Roots::empty().with_public(&[&root.der]))
+    Policy::new(&Config::default(), Roots::empty().with_public(&[&root.der]))
 }
 
 /// The nth address.

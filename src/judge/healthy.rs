@@ -6,9 +6,10 @@ use rcgen::{
 };
 
 use super::fixtures::{
-    Minted, Scene, ca_params, config, day, findings, issued, params, root, support, value,
+    Minted, Scene, ca_params, day, findings, issued, params, root, support, value,
 };
 use super::{Policy, Roots};
+use crate::config::Config;
 use crate::model::{ClientAuth, PlainAnswer, PlaintextRule, RootsRef};
 
 const VALID: &str = "kube_https_certificate_valid";
@@ -84,7 +85,7 @@ fn api_servers_as_kubeadm_makes_them_have_no_findings() {
         names_https_port: true,
     };
     let scene = scene.plain(443, &[answer.clone(), answer]);
-    let policy = Policy::new(&config(), Roots::empty().with_cluster(&[&ca.der]));
+    let policy = Policy::new(&Config::default(), Roots::empty().with_cluster(&[&ca.der]));
     let verdict = scene.judged(&policy);
     assert_eq!(findings(&verdict), []);
     assert_eq!(value(&verdict, VALID), Some(1.0));
@@ -109,7 +110,7 @@ fn an_ingress_host_as_cert_manager_has_it_issued_has_no_findings() {
         names_https_port: false,
     };
     let scene = with_versions(scene).plain(80, &[redirect.clone(), redirect]);
-    let policy = Policy::new(&config(), Roots::empty().with_public(&[&root.der]));
+    let policy = Policy::new(&Config::default(), Roots::empty().with_public(&[&root.der]));
     let verdict = scene.judged(&policy);
     assert_eq!(findings(&verdict), []);
     assert_eq!(value(&verdict, VALID), Some(1.0));

@@ -65,9 +65,8 @@ fn days(not_before: UnixTime, not_after: UnixTime) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::fixtures::{
-        Scene, ca_params, config, day, findings, issued, params, root, trusting,
-    };
+    use crate::config::Config;
+    use crate::judge::fixtures::{Scene, ca_params, day, findings, issued, params, root, trusting};
     use crate::judge::{Policy, Roots};
 
     /// What is said of a certificate of this beginning and length, in seconds.
@@ -109,7 +108,10 @@ mod tests {
         let public = [(TOO_LONG.name, Severity::Warning)];
         assert_eq!(found(&trusting(&anchor), &[&leaf]), public);
         let configured = Roots::empty().with_configured(&[&anchor.der]);
-        assert_eq!(found(&Policy::new(&config(), configured), &[&leaf]), []);
+        assert_eq!(
+            found(&Policy::new(&Config::default(), configured), &[&leaf]),
+            []
+        );
         let unknown = found(&trusting(&root(ca_params("Other"))), &[&leaf]);
         assert!(unknown.iter().all(|(name, _)| *name != TOO_LONG.name));
     }

@@ -294,13 +294,13 @@ mod tests {
 
     use super::*;
     use crate::config::{Rule, RuleMatch};
-    use crate::judge::fixtures::{ca_params, config, root};
+    use crate::judge::fixtures::{ca_params, root};
 
     /// A file of this test's own with this text, and the error that loading it gives.
     fn error_of(name: &str, text: &str) -> (String, Option<String>) {
         let path = std::env::temp_dir().join(format!("judge-{}-{name}", std::process::id()));
         fs::write(&path, text).unwrap();
-        let mut config = config();
+        let mut config = Config::default();
         config.trust.ca_files = vec![path.clone()];
         let error = Roots::load(&config, &[] as &[&[u8]]).unwrap_err();
         fs::remove_file(&path).unwrap();
@@ -345,7 +345,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_not_there_is_named() {
-        let mut config = config();
+        let mut config = Config::default();
         config.trust.ca_files = vec!["/nowhere/ca.pem".into()];
         let error = Roots::load(&config, &[] as &[&[u8]]).unwrap_err();
         assert_eq!(
@@ -360,7 +360,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("judge-{}-both", std::process::id()));
         let (one, two) = (root(ca_params("One")), root(ca_params("Two")));
         fs::write(&path, one.pem + &two.pem).unwrap();
-        let mut config = config();
+        let mut config = Config::default();
         config.trust.ca_files = vec![path.clone()];
         config.rules = vec![Rule {
             matches: RuleMatch::default(),

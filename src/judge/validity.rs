@@ -163,11 +163,12 @@ fn mismatch(address: &Assessment<'_>, host: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
     use crate::judge::Policy;
     use crate::judge::Roots;
     use crate::judge::fixtures::{
-        Minted, Scene, ca_params, config, day, detail, findings, issued, params, pki, root,
-        trusting, value, values,
+        Minted, Scene, ca_params, day, detail, findings, issued, params, pki, root, trusting,
+        value, values,
     };
     use crate::model::RootsRef;
 
@@ -281,7 +282,7 @@ mod tests {
     fn a_configured_fingerprint_is_a_default_even_where_it_is_valid() {
         let pki = pki();
         let scene = Scene::new().showing(&[&pki.leaf, &pki.intermediate]);
-        let mut config = config();
+        let mut config = Config::default();
         let chain = &scene.tls.addresses[0]
             .handshake
             .as_ref()
