@@ -18,7 +18,7 @@ use super::object::{Targets, declared};
 use super::watch::Watch;
 use super::{Access, Cluster, Context, Declared, Health, Source, Start, Update};
 use crate::model::{
-    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
+    Address, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
 };
 
 pub(super) const SOURCE: Source = Source {
@@ -83,8 +83,7 @@ fn given(cluster: &Cluster) -> Declared {
         name: Some(dns_name(name).unwrap_or_else(|| Address::parse(name).to_string().into())),
         roots,
         plaintext: PlaintextRule::Forbidden,
-        clients: Clients::Verifying,
-        accept: Arc::default(),
+        ..Expectation::default()
     };
     Declared {
         targets: vec![target(
@@ -94,9 +93,7 @@ fn given(cluster: &Cluster) -> Declared {
             dns_name(name),
             expect,
         )],
-        object: owner,
-        labels: Arc::default(),
-        dropped: Vec::new(),
+        ..Declared::nothing(owner, Arc::default())
     }
 }
 
@@ -125,8 +122,7 @@ fn replicas(owner: &Owner, slice: &EndpointSlice) -> Targets {
                 name: Some(Arc::clone(name)),
                 roots: RootsRef::Cluster,
                 plaintext: PlaintextRule::Forbidden,
-                clients: Clients::Verifying,
-                accept: Arc::default(),
+                ..Expectation::default()
             };
             target(
                 owner,

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::super::Dropped;
 use super::*;
 use crate::config::RuleMatch;
-use crate::model::{Address, Clients, Expectation, PlainDoor, Row, TlsDoor, UnixTime};
+use crate::model::{Address, Expectation, PlainDoor, Row, TlsDoor, UnixTime};
 
 const NO_CAPS: Caps = Caps {
     total: usize::MAX,
@@ -54,8 +54,7 @@ fn target(owner: &Owner, host: &str, address: &str, tls: bool) -> Target {
             name: Some(host),
             roots: RootsRef::Public,
             plaintext: PlaintextRule::Redirect,
-            clients: Clients::Verifying,
-            accept: Arc::default(),
+            ..Expectation::default()
         },
         owners: vec![owner.clone()],
     }
@@ -69,9 +68,7 @@ fn object(name: &str, created: i64, targets: &[(&str, &str, bool)]) -> Declared 
             .iter()
             .map(|(host, at, tls)| target(&object, host, at, *tls))
             .collect(),
-        object,
-        labels: Arc::default(),
-        dropped: Vec::new(),
+        ..Declared::nothing(object, Arc::default())
     }
 }
 

@@ -10,8 +10,7 @@ use futures::stream::{self, BoxStream};
 use super::{Context, Declared, Health, Source, Start, Update};
 use crate::config::StaticTarget;
 use crate::model::{
-    Address, BY_HAND, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target,
-    TlsDoor,
+    Address, BY_HAND, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
 };
 
 pub(super) const SOURCE: Source = Source {
@@ -48,10 +47,8 @@ fn declared(targets: &[StaticTarget]) -> Vec<Declared> {
     by_name
         .into_iter()
         .map(|(name, targets)| Declared {
-            object: owner(name),
-            labels: Arc::default(),
             targets,
-            dropped: Vec::new(),
+            ..Declared::nothing(owner(name), Arc::default())
         })
         .collect()
 }
@@ -114,8 +111,7 @@ fn target(written: &StaticTarget) -> Target {
                 .clone()
                 .map_or(RootsRef::Public, RootsRef::File),
             plaintext: PlaintextRule::Redirect,
-            clients: Clients::Verifying,
-            accept: Arc::default(),
+            ..Expectation::default()
         },
         owners: vec![owner(&written.name)],
     }

@@ -120,10 +120,8 @@ mod tests {
             let host = self.gates.get(gate).map_or("", String::as_str).into();
             let reason = DropReason::NoAddress;
             Some(Declared {
-                object: owner.clone(),
-                labels: Arc::default(),
-                targets: Vec::new(),
                 dropped: vec![Dropped { host, reason }],
+                ..Declared::nothing(owner.clone(), Arc::default())
             })
         }
     }

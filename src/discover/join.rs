@@ -135,12 +135,7 @@ mod tests {
             namespace: "a".into(),
             name: name.into(),
         };
-        Declared {
-            object,
-            labels: Arc::default(),
-            targets: Vec::new(),
-            dropped: Vec::new(),
-        }
+        Declared::nothing(object, Arc::default())
     }
 
     fn said(update: &Update) -> String {

@@ -158,6 +158,18 @@ pub struct Declared {
     pub dropped: Vec<Dropped>,
 }
 
+impl Declared {
+    /// An object that declares nothing (yet).
+    pub(crate) fn nothing(object: Owner, labels: Arc<BTreeMap<String, String>>) -> Self {
+        Self {
+            object,
+            labels,
+            targets: Vec::new(),
+            dropped: Vec::new(),
+        }
+    }
+}
+
 /// Names an object within its source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectKey {

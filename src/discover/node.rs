@@ -136,7 +136,7 @@ fn target(owner: &Owner, ip: IpAddr, port: u16, kubelet: bool) -> Target {
             roots: RootsRef::Cluster,
             plaintext,
             clients,
-            accept: Arc::default(),
+            ..Expectation::default()
         },
         owners: vec![owner.clone()],
     }

@@ -43,10 +43,9 @@ impl From<Object<Targets>> for Declared {
             .kept
             .unwrap_or_else(|| (Vec::new(), vec![unreadable]));
         Self {
-            object: object.owner,
-            labels: object.labels,
             targets,
             dropped,
+            ..Self::nothing(object.owner, object.labels)
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::host::Host;
 use crate::model::{
-    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
+    Address, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
 };
 
 /// The most targets that one object may come to: twice what the caps allow a whole namespace by
@@ -63,8 +63,7 @@ impl Published<'_> {
                 name: self.name.cloned(),
                 roots: RootsRef::Public,
                 plaintext: self.plaintext,
-                clients: Clients::Verifying,
-                accept: Arc::default(),
+                ..Expectation::default()
             },
             owners: vec![self.owner.clone()],
         }

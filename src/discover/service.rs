@@ -358,7 +358,7 @@ fn target(
             roots: RootsRef::Public,
             plaintext,
             clients: Clients::Unknown,
-            accept: Arc::default(),
+            ..Expectation::default()
         },
         owners: vec![owner.clone()],
     }

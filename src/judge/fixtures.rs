@@ -9,10 +9,10 @@ use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issu
 use super::{Case, Policy, Roots, judge};
 use crate::config::Config;
 use crate::model::{
-    Address, AddressSeen, At, CertificateFacts, ClientAuth, Clients, Expectation, Failure,
-    Handshake, PlainAddressSeen, PlainAnswer, PlainDoor, PlainSeen, PlaintextRule, Reason,
-    RootsRef, Row, Severity, Target, TlsDoor, TlsSeen, TlsVersion, UnixTime, Verdict,
-    VersionAnswer, VersionSupport,
+    Address, AddressSeen, At, CertificateFacts, ClientAuth, Expectation, Failure, Handshake,
+    PlainAddressSeen, PlainAnswer, PlainDoor, PlainSeen, PlaintextRule, Reason, RootsRef, Row,
+    Severity, Target, TlsDoor, TlsSeen, TlsVersion, UnixTime, Verdict, VersionAnswer,
+    VersionSupport,
 };
 use crate::probe::chain::read_chain;
 
@@ -158,8 +158,7 @@ impl Scene {
                 name: Some("a.example".into()),
                 roots: RootsRef::Public,
                 plaintext: PlaintextRule::Redirect,
-                clients: Clients::Verifying,
-                accept: Arc::default(),
+                ..Expectation::default()
             },
             owners: Vec::new(),
         };

@@ -96,6 +96,21 @@ pub struct Expectation {
     pub accept: Arc<[Waiver]>,
 }
 
+/// What holds unless something else was declared: TLS of any name by the system's roots, and in
+/// clear no more than a redirect to it.
+impl Default for Expectation {
+    fn default() -> Self {
+        Self {
+            tls: true,
+            name: None,
+            roots: RootsRef::Public,
+            plaintext: PlaintextRule::Redirect,
+            clients: Clients::Verifying,
+            accept: Arc::default(),
+        }
+    }
+}
+
 /// Who is meant to connect to a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clients {
@@ -118,6 +133,8 @@ pub enum RootsRef {
     Cluster,
     /// The certificates of one PEM file.
     File(Arc<Path>),
+    /// These certificates (DER), which the object itself carries, such as a webhook's `caBundle`.
+    Given(Arc<[Box<[u8]>]>),
 }
 
 /// What HTTP in clear may do at a target.

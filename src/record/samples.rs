@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    Address, Certificate, Chain, ClientAuth, Clients, Expectation, Failure, Family, FindingSpec,
+    Address, Certificate, Chain, ClientAuth, Expectation, Failure, Family, FindingSpec,
     Fingerprint, Handshake, Kind, Owner, PlainDoor, PlaintextRule, Reason, RootsRef, Row, Scope,
     Target, TlsAttempt, TlsDoor, TlsVersion,
 };
@@ -81,8 +81,7 @@ pub(super) fn target(row: Row) -> Target {
             name: Some(Arc::clone(&row.host)),
             roots: RootsRef::Public,
             plaintext: PlaintextRule::Redirect,
-            clients: Clients::Verifying,
-            accept: Arc::default(),
+            ..Expectation::default()
         },
         owners: vec![Owner {
             created: None,

@@ -337,14 +337,13 @@ fn plain_outcome(report: &PlainReport) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::sync::Mutex;
 
     use super::*;
     use crate::discover::{Declared, Health, ObjectKey};
     use crate::model::{
-        Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, TlsAttempt,
-        TlsDoor, UnixTime,
+        Address, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, TlsAttempt, TlsDoor,
+        UnixTime,
     };
 
     /// A network where every connection is refused, but for port 80, which is silent. Each probe
@@ -431,17 +430,14 @@ mod tests {
                 name: None,
                 roots: RootsRef::Public,
                 plaintext: PlaintextRule::Redirect,
-                clients: Clients::Verifying,
-                accept: Arc::default(),
+                ..Expectation::default()
             },
             owners: vec![object.clone()],
         };
         let targets = hosts.iter().map(target).collect();
         Declared {
-            object,
-            labels: Arc::new(BTreeMap::new()),
             targets,
-            dropped: Vec::new(),
+            ..Declared::nothing(object, Arc::default())
         }
     }
 

@@ -58,10 +58,9 @@ impl Index for Gateways {
             None => unreadable(),
         };
         Some(Declared {
-            object: object.owner.clone(),
-            labels: Arc::clone(&object.labels),
             targets,
             dropped,
+            ..Declared::nothing(object.owner.clone(), Arc::clone(&object.labels))
         })
     }
 }
