@@ -87,6 +87,13 @@ pub fn start(
         &config.vantage,
     );
     let own = Arc::new(own);
+    let mut permitted = discover::permissions(&context);
+    let noted = Arc::clone(&own);
+    tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
+        while let Some(permissions) = permitted.next().await {
+            noted.permissions(&permissions);
+        }
+    }));
     let progress = Arc::new(Progress::new(&sources));
     let ledger = Ledger::new(
         Arc::new(Policy::new(&config, roots)),

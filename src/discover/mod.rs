@@ -22,6 +22,7 @@ mod kind;
 mod node;
 mod node_ports;
 mod object;
+mod permission;
 mod published;
 pub mod rbac;
 mod service;
@@ -40,6 +41,7 @@ use crate::model::{Owner, Target, UnixTime};
 pub use catalog::{Catalog, Change};
 pub use cluster::{Cluster, ClusterError, Search};
 use object::Object;
+pub use permission::{Permission, Permissions, permissions};
 
 /// Every source, in the order of the documentation.
 pub const SOURCES: &[Source] = &[
