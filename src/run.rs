@@ -61,7 +61,7 @@ pub fn start(
     }));
 
     // schedule and probe
-    let catalog = Catalog::new(config.rules.clone(), config.caps);
+    let catalog = Catalog::new(&config);
     let plan = Schedule {
         catalog,
         sources: sources.clone(),

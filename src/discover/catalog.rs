@@ -13,8 +13,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::caps::{Admission, Rank};
-use super::{Declared, DropReason, ObjectKey, Update};
-use crate::config::{Caps, Rule, rule_for};
+use super::marks::Wishes;
+use super::{Declared, DropReason, Marks, ObjectKey, Update};
+use crate::config::{Config, Rule, rule_for};
 use crate::model::{Owner, Place, PlaintextRule, RootsRef, Target};
 
 /// The most owners that a target lists, the oldest: a tenant could otherwise grow a row, and the
@@ -34,6 +35,8 @@ pub enum Change {
 #[derive(Debug)]
 pub struct Catalog {
     rules: Vec<Rule>,
+    /// Whether what objects ask for by annotations is heard.
+    annotations: bool,
     objects: HashMap<&'static str, HashMap<ObjectKey, Object>>,
     rows: HashMap<Place, Entry>,
     hosts: HashMap<Place, Host>,
@@ -67,7 +70,7 @@ struct Entry {
 #[derive(Debug, PartialEq)]
 struct Claim {
     target: Target,
-    labels: Arc<BTreeMap<String, String>>,
+    marks: Arc<Marks>,
 }
 
 /// The rows of one host.
@@ -86,15 +89,16 @@ struct Common {
 }
 
 impl Catalog {
-    /// An empty catalogue under these rules and caps.
+    /// An empty catalogue under the rules and caps of `config`.
     #[must_use]
-    pub fn new(rules: Vec<Rule>, caps: Caps) -> Self {
+    pub fn new(config: &Config) -> Self {
         Self {
-            rules,
+            rules: config.rules.clone(),
+            annotations: config.annotations,
             objects: HashMap::new(),
             rows: HashMap::new(),
             hosts: HashMap::new(),
-            admission: Admission::new(caps),
+            admission: Admission::new(config.caps),
             dropped: HashMap::new(),
         }
     }
@@ -155,11 +159,15 @@ impl Catalog {
                 .map(|dropped| dropped.reason)
                 .collect(),
         };
+        let mut marks = declared.marks;
+        if !self.annotations && marks.wishes != Wishes::default() {
+            Arc::make_mut(&mut marks).wishes = Wishes::default();
+        }
         for target in declared.targets {
             let place = target.row.place();
             let claim = Claim {
                 target,
-                labels: Arc::clone(&declared.labels),
+                marks: Arc::clone(&marks),
             };
             if self.claim(&place, &object.owner, claim) {
                 touched.insert(place.clone());
@@ -375,21 +383,24 @@ impl Entry {
         self.claims.keys().chain(parts)
     }
 
-    /// All claims as one target; `None` where there are none, or a rule denies it.
+    /// All claims as one target; `None` where there are none, or a rule denies it, or all who make
+    /// them ask that it is not probed.
     fn merged(&self, place: &Place, common: &Common, rules: &[Rule]) -> Option<Target> {
-        let Claim { target, labels } = self
-            .declaring_tls()
-            .or_else(|| self.claims.values().next())?;
-        let mut target = target.clone();
+        let rule = |claim: &Claim| {
+            let labels = &claim.marks.labels;
+            rule_for(rules, place.source, &place.namespace, &place.host, labels)
+        };
+        let probed = |claim: &&Claim| {
+            let by_rule = rule(claim).and_then(|rule| rule.probe);
+            by_rule.or(claim.marks.wishes.probe) != Some(false)
+        };
+        let mut wanted = self.claims.values().filter(probed);
+        let claim = (self.declaring_tls().filter(probed)).or_else(|| wanted.next())?;
+        let mut target = claim.target.clone();
         target.row.name = Arc::clone(&common.name);
         target.expect.tls = common.tls;
         target.owners = self.owners().take(OWNERS).cloned().collect();
-        let rule = rule_for(rules, place.source, &place.namespace, &place.host, labels);
-        match rule {
-            Some(rule) if rule.probe == Some(false) => None,
-            Some(rule) => Some(under(rule, target)),
-            None => Some(target),
-        }
+        Some(under(rule(claim), claim.marks.wishes, target))
     }
 }
 
@@ -407,17 +418,22 @@ fn host_of(place: &Place) -> Place {
     }
 }
 
-/// The target under the rule. A file of roots that the target itself was given stands.
-fn under(rule: &Rule, mut target: Target) -> Target {
+/// The target under the rule, if there is one for it, and under what its owner asks for where the
+/// rule says nothing. A file of roots that the target itself was given stands.
+fn under(rule: Option<&Rule>, wishes: Wishes, mut target: Target) -> Target {
+    let expect = &mut target.expect;
     if let (Some(file), false) = (
-        &rule.ca_file,
-        matches!(target.expect.roots, RootsRef::File(_)),
+        rule.and_then(|rule| rule.ca_file.as_ref()),
+        matches!(expect.roots, RootsRef::File(_)),
     ) {
-        target.expect.roots = RootsRef::File(Arc::clone(file));
+        expect.roots = RootsRef::File(Arc::clone(file));
     }
-    target.expect.accept = Arc::clone(&rule.accept);
-    if let Some(plaintext) = rule.plaintext {
-        target.expect.plaintext = plaintext;
+    if let Some(rule) = rule {
+        expect.accept = Arc::clone(&rule.accept);
+    }
+    let by_rule = rule.and_then(|rule| rule.plaintext);
+    if let Some(plaintext) = by_rule.or(wishes.plaintext) {
+        expect.plaintext = plaintext;
     }
     if target.expect.plaintext == PlaintextRule::Allowed {
         target.plaintext.clear();

@@ -19,6 +19,7 @@ mod index;
 mod join;
 mod journal;
 mod kind;
+mod marks;
 mod node;
 mod node_ports;
 mod object;
@@ -29,7 +30,6 @@ mod service;
 mod speaks;
 mod watch;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -40,6 +40,7 @@ use crate::model::{Owner, Target, UnixTime};
 
 pub use catalog::{Catalog, Change};
 pub use cluster::{Cluster, ClusterError, Search};
+pub use marks::Marks;
 use object::Object;
 pub use permission::{Permission, Permissions, permissions};
 
@@ -151,8 +152,8 @@ pub enum Update<T = Declared> {
 pub struct Declared {
     /// The object.
     pub object: Owner,
-    /// Its labels, for the configuration's rules.
-    pub labels: Arc<BTreeMap<String, String>>,
+    /// What its metadata tell the configuration's rules, and this program.
+    pub marks: Arc<Marks>,
     /// Its targets; each with the object as its first owner, and then any other objects that the
     /// target comes of, such as a Gateway's routes, the oldest first.
     pub targets: Vec<Target>,
@@ -162,10 +163,10 @@ pub struct Declared {
 
 impl Declared {
     /// An object that declares nothing (yet).
-    pub(crate) fn nothing(object: Owner, labels: Arc<BTreeMap<String, String>>) -> Self {
+    pub(crate) fn nothing(object: Owner, marks: Arc<Marks>) -> Self {
         Self {
             object,
-            labels,
+            marks,
             targets: Vec::new(),
             dropped: Vec::new(),
         }

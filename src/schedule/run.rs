@@ -453,7 +453,7 @@ mod tests {
         let (to_record, events) = mpsc::channel(16);
         let config = Config::default();
         let schedule = Schedule {
-            catalog: Catalog::new(Vec::new(), config.caps),
+            catalog: Catalog::new(&config),
             sources: vec!["ingress"],
             updates: from_sources,
             events: to_record,
