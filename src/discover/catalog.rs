@@ -9,14 +9,17 @@
 //! that what is said of the host rather than of one address (`kube_https_tls_declared`) is said
 //! once. The oldest owner that declares TLS decides the rest of a row.
 
+mod why;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::caps::{Admission, Rank};
 use super::marks::Wishes;
-use super::{Declared, DropReason, Marks, ObjectKey, Update};
+use super::{Declared, DropReason, Dropped, Marks, ObjectKey, Update};
 use crate::config::{Config, Rule, rule_for};
 use crate::model::{Owner, Place, PlaintextRule, RootsRef, Target};
+pub use why::{Declaration, Fate, is_about};
 
 /// The most owners that a target lists, the oldest: a tenant could otherwise grow a row, and the
 /// series about it, without bound.
@@ -49,7 +52,7 @@ pub struct Catalog {
 struct Object {
     owner: Owner,
     places: BTreeSet<Place>,
-    dropped: Vec<DropReason>,
+    dropped: Vec<Dropped>,
 }
 
 /// One row: who declares it, and what that comes to.
@@ -153,11 +156,7 @@ impl Catalog {
         let mut object = Object {
             owner: declared.object,
             places: BTreeSet::new(),
-            dropped: declared
-                .dropped
-                .iter()
-                .map(|dropped| dropped.reason)
-                .collect(),
+            dropped: declared.dropped,
         };
         let mut marks = declared.marks;
         if !self.annotations && marks.wishes != Wishes::default() {
@@ -180,7 +179,7 @@ impl Catalog {
             let gone = before.places.iter().filter(|place| !stays(place));
             self.release(gone.cloned(), &before.owner, touched);
         }
-        self.count(source, &[], &object.dropped);
+        self.count(source, &[], &reasons(&object));
         self.objects.entry(source).or_default().insert(key, object);
     }
 
@@ -194,7 +193,7 @@ impl Catalog {
     /// Forgets an object, but for its claims.
     fn remove(&mut self, source: &'static str, key: &ObjectKey) -> Option<Object> {
         let object = self.objects.get_mut(source)?.remove(key)?;
-        self.count(source, &object.dropped, &[]);
+        self.count(source, &reasons(&object), &[]);
         Some(object)
     }
 
@@ -354,6 +353,11 @@ impl Catalog {
             *self.dropped.entry((source, *reason)).or_default() += 1;
         }
     }
+}
+
+fn reasons(object: &Object) -> Vec<DropReason> {
+    let dropped = object.dropped.iter();
+    dropped.map(|dropped| dropped.reason).collect()
 }
 
 impl Common {

@@ -585,3 +585,57 @@ fn what_is_known_depends_on_the_objects_and_not_on_the_way_to_them() {
         );
     }
 }
+
+#[test]
+fn why_a_host_is_probed_or_not_is_said_of_every_object_that_declares_it() {
+    let rules = vec![
+        rule(for_host("else.test")),
+        Rule {
+            probe: Some(false),
+            ..rule(for_host("denied.test"))
+        },
+    ];
+    let caps = Caps {
+        total: 2,
+        ..NO_CAPS
+    };
+    let mut known = Known::new(rules, caps);
+    let without_address = Declared {
+        dropped: vec![Dropped {
+            host: "*.test".into(),
+            reason: DropReason::NoAddress,
+        }],
+        ..object("w", 1, &[])
+    };
+    known.hear(Update::Listed(vec![
+        without_address,
+        object("x", 2, &[("shop.test", A, true), ("denied.test", A, true)]),
+        asking(NOT_PROBED, object("y", 3, &[("quiet.test", A, true)])),
+        object("z", 4, &[("shop.test", A, false), ("more.test", A, true)]),
+        object("late", 5, &[("last.test", A, true)]),
+    ]));
+    let said = |host: &str| -> Vec<String> {
+        let why = known.catalog.why(host).into_iter();
+        why.map(|declared| {
+            let fate = match declared.fate {
+                Fate::Probed(target) => format!("probed at {}", target.row.address),
+                Fate::DeniedByRule(number) => format!("rule {number}"),
+                Fate::DeniedByAnnotation => "annotation".to_owned(),
+                Fate::Dropped(reason) => reason.label().to_owned(),
+            };
+            format!("{} {}: {fate}", declared.object.name, declared.host)
+        })
+        .collect()
+    };
+    let wildcard = "w *.test: no_address";
+    let (x, z) = (
+        "x shop.test: probed at 192.0.2.1",
+        "z shop.test: probed at 192.0.2.1",
+    );
+    assert_eq!(said("Shop.Test."), [wildcard, x, z]);
+    assert_eq!(said("denied.test"), [wildcard, "x denied.test: rule 1"]);
+    assert_eq!(said("quiet.test"), [wildcard, "y quiet.test: annotation"]);
+    assert_eq!(said("last.test"), [wildcard, "late last.test: cap"]);
+    assert_eq!(said("elsewhere.example"), [""; 0]);
+    assert_eq!(said(A).len(), 6);
+}

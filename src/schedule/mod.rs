@@ -19,7 +19,7 @@ use crate::model::{
     DeepReport, Place, PlainDoor, PlainReport, Target, TlsDoor, TlsReport, TlsVersion,
 };
 
-pub use run::{Schedule, run};
+pub use run::{Question, Schedule, run};
 
 /// What makes the probes. Implemented by the probe stage, and by the tests of this one.
 pub trait Probe: Send + Sync + 'static {

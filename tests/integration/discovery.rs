@@ -116,7 +116,7 @@ fn ingress(name: &str, hosts: &[&str]) -> Value {
 }
 
 /// An Ingress that its controller has published.
-async fn publish(cluster: &Cluster, namespace: &str, name: &str, hosts: &[&str]) {
+pub(crate) async fn publish(cluster: &Cluster, namespace: &str, name: &str, hosts: &[&str]) {
     cluster
         .apply::<Ingress>(namespace, ingress(name, hosts))
         .await;
