@@ -6,14 +6,14 @@ use rustls_pki_types::pem::PemObject;
 use thiserror::Error;
 use tracing::warn;
 
-use super::{Declared, DropReason, Dropped};
+use super::{Declared, DropReason, Dropped, Object};
 use crate::model::{Certificate, Stored, Usage};
 
 /// The most certificates that are kept of one object; the largest public bundles have 150.
 const CERTIFICATES: usize = 1000;
 
 /// Why nothing is stored under a key.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub(super) enum BundleError {
     /// There is no certificate.
     #[error(
@@ -54,6 +54,15 @@ pub(super) fn from_pem(key: &str, usage: Usage, pem: &[u8]) -> Result<Stored, Bu
     let ders = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| broken(&error))?;
+    from_ders(key, usage, &ders)
+}
+
+/// As [`from_pem`], of certificates in DER.
+pub(super) fn from_ders(
+    key: &str,
+    usage: Usage,
+    ders: &[CertificateDer<'_>],
+) -> Result<Stored, BundleError> {
     if ders.is_empty() {
         let key = key.to_owned();
         return Err(BundleError::Empty { key });
@@ -76,6 +85,7 @@ pub(super) fn from_pem(key: &str, usage: Usage, pem: &[u8]) -> Result<Stored, Bu
     })
 }
 
+#[cfg_attr(not(test), expect(dead_code, reason = "kubeconfigs come next"))]
 /// As [`from_pem`], of PEM in base64, as JSON and kubeconfigs carry it.
 pub(super) fn from_base64(key: &str, usage: Usage, text: &str) -> Result<Stored, BundleError> {
     let quoted = serde_json::Value::from(text.split_whitespace().collect::<String>());
@@ -87,14 +97,32 @@ pub(super) fn from_base64(key: &str, usage: Usage, text: &str) -> Result<Stored,
     from_pem(key, usage, &pem.0)
 }
 
+/// What was read of an object that declares nothing but what it stores.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Bundles(pub(super) Vec<Result<Stored, BundleError>>);
+
+impl From<Object<Bundles>> for Declared {
+    fn from(object: Object<Bundles>) -> Self {
+        let mut declared = Self::nothing(object.owner, object.labels);
+        match object.kept {
+            Some(bundles) => bundles.0.into_iter().for_each(|read| declared.store(read)),
+            None => declared.dropped.push(dropped(DropReason::Unsupported)),
+        }
+        declared
+    }
+}
+
+fn dropped(reason: DropReason) -> Dropped {
+    Dropped {
+        host: "".into(),
+        reason,
+    }
+}
+
 impl Declared {
     /// Adds what was read under one key. What could not be read is logged and counts as dropped;
     /// so does, once, what is too much for one object.
     pub(super) fn store(&mut self, read: Result<Stored, BundleError>) {
-        let dropped = |reason| Dropped {
-            host: "".into(),
-            reason,
-        };
         match read {
             Ok(mut stored) => {
                 let kept: usize = self.stored.iter().map(|one| one.certificates.len()).sum();

@@ -6,7 +6,7 @@
 
 mod api_server;
 mod backoff;
-#[cfg_attr(not(test), expect(dead_code, reason = "its sources come next"))]
+mod authority;
 mod bundle;
 mod catalog;
 mod caps;
@@ -51,6 +51,7 @@ pub const SOURCES: &[Source] = &[
     ingress::SOURCE,
     gateway::SOURCE,
     service::SOURCE,
+    authority::SOURCE,
     fixed::SOURCE,
 ];
 
@@ -342,6 +343,7 @@ mod tests {
                 "ingress",
                 "gateway",
                 "service",
+                "authority",
                 "static"
             ]
         );
@@ -349,6 +351,7 @@ mod tests {
         config.discovery.ingress = false;
         config.discovery.gateway = false;
         config.discovery.service.enabled = false;
+        config.discovery.authority = false;
         config.targets.clear();
         context.config = Arc::new(config.clone());
         assert_eq!(names(&context), ["api_server", "node"]);
