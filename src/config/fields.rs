@@ -70,6 +70,7 @@ impl Default for Config {
                     enabled: true,
                     nodes: 2,
                 },
+                authority: true,
             },
             rules: Vec::new(),
             targets: Vec::new(),
@@ -419,6 +420,15 @@ impl Section for Discovery {
                       `appProtocol`, name or number.",
             read: |discovery, written| written.section(&mut discovery.service),
             inside: Some(rows::<ServiceDiscovery>),
+        },
+        Field {
+            name: "authority",
+            kind: "map",
+            default: "{}",
+            meaning: "When the certificate authorities expire that the cluster publishes: of its \
+                      clients, of its front proxies, and of each `ClusterTrustBundle`.",
+            read: |discovery, written| switch(&mut discovery.authority, written),
+            inside: Some(rows::<Source>),
         },
     ];
 }

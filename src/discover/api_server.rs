@@ -11,6 +11,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
+use super::bundle::from_ders;
 use super::host::dns_name;
 use super::join::join;
 use super::kind::Kind;
@@ -18,7 +19,7 @@ use super::object::{Targets, declared};
 use super::watch::Watch;
 use super::{Access, Cluster, Context, Declared, Health, Source, Start, Update};
 use crate::model::{
-    Address, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
+    Address, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor, Usage,
 };
 
 pub(super) const SOURCE: Source = Source {
@@ -63,7 +64,7 @@ fn start(context: &Context, cluster: &Cluster) -> BoxStream<'static, Update> {
     ])
 }
 
-/// The address that clients are given.
+/// The address that clients are given, and the authority that they verify it by.
 fn given(cluster: &Cluster) -> Declared {
     let owner = Owner {
         created: None,
@@ -85,7 +86,7 @@ fn given(cluster: &Cluster) -> Declared {
         plaintext: PlaintextRule::Forbidden,
         ..Expectation::default()
     };
-    Declared {
+    let mut declared = Declared {
         targets: vec![target(
             &owner,
             address,
@@ -94,7 +95,12 @@ fn given(cluster: &Cluster) -> Declared {
             expect,
         )],
         ..Declared::nothing(owner, Arc::default())
+    };
+    if !cluster.ca.is_empty() {
+        let read = from_ders("certificate-authority", Usage::ClusterCa, &cluster.ca);
+        declared.store(read);
     }
+    declared
 }
 
 /// Every address and port of the slice.

@@ -6,6 +6,8 @@
 
 mod api_server;
 mod backoff;
+mod authority;
+mod bundle;
 mod catalog;
 mod caps;
 mod cluster;
@@ -27,6 +29,7 @@ mod permission;
 mod published;
 pub mod rbac;
 mod service;
+mod shelf;
 mod speaks;
 mod watch;
 
@@ -36,7 +39,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 
 use crate::config::Config;
-use crate::model::{Owner, Target, UnixTime};
+use crate::model::{Owner, Stored, Target, UnixTime};
 
 pub use catalog::{Catalog, Change, Declaration, Fate, is_about};
 pub use cluster::{Cluster, ClusterError, Search};
@@ -51,6 +54,7 @@ pub const SOURCES: &[Source] = &[
     ingress::SOURCE,
     gateway::SOURCE,
     service::SOURCE,
+    authority::SOURCE,
     fixed::SOURCE,
 ];
 
@@ -157,6 +161,8 @@ pub struct Declared {
     /// Its targets; each with the object as its first owner, and then any other objects that the
     /// target comes of, such as a Gateway's routes, the oldest first.
     pub targets: Vec<Target>,
+    /// Certificates in it that no handshake shows; added by [`Declared::store`].
+    pub stored: Vec<Stored>,
     /// What it declares that cannot be a target, and why.
     pub dropped: Vec<Dropped>,
 }
@@ -168,6 +174,7 @@ impl Declared {
             object,
             marks,
             targets: Vec::new(),
+            stored: Vec::new(),
             dropped: Vec::new(),
         }
     }
@@ -341,6 +348,7 @@ mod tests {
                 "ingress",
                 "gateway",
                 "service",
+                "authority",
                 "static"
             ]
         );
@@ -348,6 +356,7 @@ mod tests {
         config.discovery.ingress = false;
         config.discovery.gateway = false;
         config.discovery.service.enabled = false;
+        config.discovery.authority = false;
         config.targets.clear();
         context.config = Arc::new(config.clone());
         assert_eq!(names(&context), ["api_server", "node"]);

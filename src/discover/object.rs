@@ -19,8 +19,11 @@ pub(super) struct Object<T> {
 /// The targets that an object declares by itself, and what it declares that cannot be a target.
 pub(super) type Targets = (Vec<Target>, Vec<Dropped>);
 
-/// What a watch says, as its source's updates, where each object declares its targets by itself.
-pub(super) fn declared(update: Update<Object<Targets>>) -> Update {
+/// What a watch says, as its source's updates, where each object declares by itself.
+pub(super) fn declared<T>(update: Update<Object<T>>) -> Update
+where
+    Declared: From<Object<T>>,
+{
     match update {
         Update::Listed(objects) => {
             Update::Listed(objects.into_iter().map(Declared::from).collect())
