@@ -407,11 +407,11 @@ fn host_of(place: &Place) -> Place {
     }
 }
 
-/// The target under the rule. A file of roots that the target itself was given stands.
+/// The target under the rule. Roots that the target itself was given stand.
 fn under(rule: &Rule, mut target: Target) -> Target {
     if let (Some(file), false) = (
         &rule.ca_file,
-        matches!(target.expect.roots, RootsRef::File(_)),
+        matches!(target.expect.roots, RootsRef::File(_) | RootsRef::Given(_)),
     ) {
         target.expect.roots = RootsRef::File(Arc::clone(file));
     }

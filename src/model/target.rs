@@ -120,6 +120,9 @@ pub enum Clients {
     /// certificate is what the server comes with. One that does not lead to the expected roots is
     /// then for information only.
     Unknown,
+    /// Clients that are told not to verify it, so that it protects nobody from who poses as the
+    /// server. What is wrong with the certificate is for information, as with `Unknown`.
+    Unverifying,
     /// Nobody: whatever answers is a finding, and no answer is as it should be.
     Nobody,
 }
@@ -131,10 +134,15 @@ pub enum RootsRef {
     Public,
     /// The cluster's own certificate authority.
     Cluster,
+    /// Either of these: clients that are not told the cluster's authority have the system's roots.
+    PublicOrCluster,
     /// The certificates of one PEM file.
     File(Arc<Path>),
     /// These certificates (DER), which the object itself carries, such as a webhook's `caBundle`.
+    /// None of them may be usable: then nothing verifies.
     Given(Arc<[Box<[u8]>]>),
+    /// Whatever it leads to: who connects has roots of their own, which nobody else is told.
+    Any,
 }
 
 /// What HTTP in clear may do at a target.
