@@ -52,12 +52,16 @@ pub use value::is_namespace;
 const MAX_BYTES: u64 = 8 << 20;
 
 /// The names of the discovery sources, as rules refer to them; `static` is this file's `targets`.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 10] = [
     "api_server",
     "node",
     "ingress",
     "gateway",
     "service",
+    "validating_webhook",
+    "mutating_webhook",
+    "apiservice",
+    "crd_conversion",
     "static",
 ];
 
@@ -228,6 +232,14 @@ pub struct Discovery {
     pub gateway: bool,
     /// Ports of Services.
     pub service: ServiceDiscovery,
+    /// Servers of webhooks that check objects.
+    pub validating_webhook: bool,
+    /// Servers of webhooks that change objects.
+    pub mutating_webhook: bool,
+    /// Servers of aggregated APIs.
+    pub apiservice: bool,
+    /// Servers that convert custom resources.
+    pub crd_conversion: bool,
 }
 
 /// How ports of Services are found.

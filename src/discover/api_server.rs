@@ -18,7 +18,7 @@ use super::object::{Targets, declared};
 use super::watch::Watch;
 use super::{Access, Cluster, Context, Declared, Health, Source, Start, Update};
 use crate::model::{
-    Address, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
+    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
 };
 
 pub(super) const SOURCE: Source = Source {
@@ -83,6 +83,11 @@ fn given(cluster: &Cluster) -> Declared {
         name: Some(dns_name(name).unwrap_or_else(|| Address::parse(name).to_string().into())),
         roots,
         plaintext: PlaintextRule::Forbidden,
+        clients: if cluster.skip_verify {
+            Clients::Unverifying
+        } else {
+            Clients::Verifying
+        },
         ..Expectation::default()
     };
     Declared {
@@ -212,6 +217,15 @@ mod tests {
         assert_eq!(given(&cluster).targets[0].expect.roots, RootsRef::Public);
         cluster.ca = vec![vec![0].into()];
         assert_eq!(given(&cluster).targets[0].expect.roots, RootsRef::Cluster);
+    }
+
+    #[tokio::test]
+    async fn a_kubeconfig_that_skips_verification_says_so_of_its_server() {
+        let mut cluster = Cluster::for_tests("https://api.example.com");
+        let clients = |cluster: &Cluster| given(cluster).targets[0].expect.clients;
+        assert_eq!(clients(&cluster), Clients::Verifying);
+        cluster.skip_verify = true;
+        assert_eq!(clients(&cluster), Clients::Unverifying);
     }
 
     #[tokio::test]

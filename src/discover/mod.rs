@@ -5,11 +5,14 @@
 //! and the table tests follow from the table.
 
 mod api_server;
+mod apiservice;
 mod backoff;
+mod behind;
 mod catalog;
 mod caps;
 mod cluster;
 mod controller;
+mod crd_conversion;
 mod fixed;
 mod gateway;
 mod host;
@@ -19,6 +22,7 @@ mod index;
 mod join;
 mod journal;
 mod kind;
+mod mutating_webhook;
 mod node;
 mod node_ports;
 mod object;
@@ -26,6 +30,7 @@ mod published;
 pub mod rbac;
 mod service;
 mod speaks;
+mod validating_webhook;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -48,6 +53,10 @@ pub const SOURCES: &[Source] = &[
     ingress::SOURCE,
     gateway::SOURCE,
     service::SOURCE,
+    validating_webhook::SOURCE,
+    mutating_webhook::SOURCE,
+    apiservice::SOURCE,
+    crd_conversion::SOURCE,
     fixed::SOURCE,
 ];
 
@@ -336,6 +345,10 @@ mod tests {
                 "ingress",
                 "gateway",
                 "service",
+                "validating_webhook",
+                "mutating_webhook",
+                "apiservice",
+                "crd_conversion",
                 "static"
             ]
         );
@@ -345,7 +358,17 @@ mod tests {
         config.discovery.service.enabled = false;
         config.targets.clear();
         context.config = Arc::new(config.clone());
-        assert_eq!(names(&context), ["api_server", "node"]);
+        assert_eq!(
+            names(&context),
+            [
+                "api_server",
+                "node",
+                "validating_webhook",
+                "mutating_webhook",
+                "apiservice",
+                "crd_conversion"
+            ]
+        );
         config.namespaces = vec!["shop".into()];
         context.config = Arc::new(config);
         assert_eq!(names(&context), ["api_server"]);

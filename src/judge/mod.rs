@@ -33,6 +33,7 @@ mod addresses;
 mod plaintext;
 mod declared;
 mod closed;
+mod verification;
 
 #[cfg(test)]
 mod fixtures;
@@ -124,6 +125,7 @@ pub const CHECKS: &[Check] = &[
     plaintext::CHECK,
     declared::CHECK,
     closed::CHECK,
+    verification::CHECK,
 ];
 
 /// Everything that the checks have to say about a case, but for what is accepted of it.
