@@ -77,6 +77,7 @@ fn labels(family: &Family) -> String {
     let row = match family.scope {
         Scope::Target => "T",
         Scope::Host => "T without `address`",
+        Scope::Object => "`source`, `namespace`, `name`",
         Scope::Own => "",
     };
     let own = family.labels.iter().map(|label| format!("`{label}`"));

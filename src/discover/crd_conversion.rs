@@ -9,7 +9,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use serde::Deserialize;
 
-use super::behind::{self, Callee, Kept, ServiceName};
+use super::behind::{self, CA_BUNDLE, Callee, Kept, ServiceName};
 use super::kind::Kind;
 use super::watch::Watch;
 use super::{Cluster, Context, Source, Start, Update};
@@ -61,7 +61,8 @@ pub(super) fn callees(definition: &Definition) -> Vec<Callee> {
             name: &service.name,
             port: service.port,
         });
-        Callee::webhook(service, config.url.as_deref(), config.ca_bundle.as_ref())
+        let (url, bundle) = (config.url.as_deref(), config.ca_bundle.as_ref());
+        Callee::webhook(CA_BUNDLE, service, url, bundle)
     });
     callee.into_iter().collect()
 }

@@ -8,6 +8,8 @@ mod api_server;
 mod apiservice;
 mod backoff;
 mod behind;
+#[cfg_attr(not(test), expect(dead_code, reason = "its sources come next"))]
+mod bundle;
 mod catalog;
 mod caps;
 mod cluster;
@@ -29,6 +31,7 @@ mod object;
 mod published;
 pub mod rbac;
 mod service;
+mod shelf;
 mod speaks;
 mod validating_webhook;
 mod watch;
@@ -40,7 +43,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 
 use crate::config::Config;
-use crate::model::{Owner, Target, UnixTime};
+use crate::model::{Owner, Stored, Target, UnixTime};
 
 pub use catalog::{Catalog, Change};
 pub use cluster::{Cluster, ClusterError, Search};
@@ -163,6 +166,8 @@ pub struct Declared {
     /// Its targets; each with the object as its first owner, and then any other objects that the
     /// target comes of, such as a Gateway's routes, the oldest first.
     pub targets: Vec<Target>,
+    /// Certificates in it that no handshake shows; added by [`Declared::store`].
+    pub stored: Vec<Stored>,
     /// What it declares that cannot be a target, and why.
     pub dropped: Vec<Dropped>,
 }
@@ -174,6 +179,7 @@ impl Declared {
             object,
             labels,
             targets: Vec::new(),
+            stored: Vec::new(),
             dropped: Vec::new(),
         }
     }

@@ -32,6 +32,6 @@ fn start(context: &Context, cluster: &Cluster) -> BoxStream<'static, Update> {
 pub(super) fn callees(configuration: &MutatingWebhookConfiguration) -> Vec<Callee> {
     let webhooks = configuration.webhooks.iter().flatten();
     webhooks
-        .map(|hook| Callee::admission(&hook.client_config))
+        .map(|hook| Callee::admission(&hook.name, &hook.client_config))
         .collect()
 }

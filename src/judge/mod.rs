@@ -34,6 +34,7 @@ mod plaintext;
 mod declared;
 mod closed;
 mod verification;
+mod stored;
 
 #[cfg(test)]
 mod fixtures;
@@ -52,6 +53,7 @@ use assess::Assessed;
 use trust::Verifier;
 
 pub use roots::{Error, Roots};
+pub use stored::judge as judge_stored;
 
 /// One check: what it says, and how it decides.
 #[derive(Debug)]
@@ -126,6 +128,7 @@ pub const CHECKS: &[Check] = &[
     declared::CHECK,
     closed::CHECK,
     verification::CHECK,
+    stored::CHECK,
 ];
 
 /// Everything that the checks have to say about a case, but for what is accepted of it.
@@ -136,7 +139,7 @@ pub fn judge(case: &Case<'_>) -> Verdict {
     for check in CHECKS {
         (check.judge)(&assessed, &mut verdict);
     }
-    waive::apply(case, &mut verdict);
+    waive::apply(&case.target.expect.accept, case.now, &mut verdict);
     verdict.summary = assessed.summary();
     verdict
 }

@@ -11,8 +11,8 @@ use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, TrustAnchor};
 
 use crate::config::Config;
-use crate::model::{Fingerprint, RootsRef, UnixTime};
-use crate::probe::{certificate, chain};
+use crate::model::{Certificate, Fingerprint, RootsRef, UnixTime};
+use crate::probe::chain;
 
 /// Why the trust anchors could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -269,7 +269,7 @@ impl Store {
     fn add(&mut self, kind: AnchorKind, der: &[u8]) -> Result<(), webpki::Error> {
         let der = CertificateDer::from(der.to_vec());
         let anchor = webpki::anchor_from_trusted_cert(&der)?.to_owned();
-        let facts = certificate::read(&der).facts.ok();
+        let facts = Certificate::read(&der).facts.ok();
         let about = About {
             kind,
             name: facts

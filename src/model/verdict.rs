@@ -27,6 +27,8 @@ pub enum Scope {
     Target,
     /// All but the address: said once for all addresses of a host.
     Host,
+    /// Those of the object: source, namespace, name.
+    Object,
     /// None: every label is the family's own.
     Own,
 }

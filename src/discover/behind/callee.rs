@@ -9,11 +9,14 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use super::super::host::dialled;
-use crate::model::{Address, RootsRef};
+use crate::model::{Address, Certificate, RootsRef, Stored, Usage, clean};
 
 /// The port of a Service or a URL that has none written
 /// (`admissionregistration.k8s.io/v1` `ServiceReference.port`; RFC 9110 section 4.2.2).
 const HTTPS: u16 = 443;
+
+/// What the bundle is called of an object that has but one: its field.
+pub(in super::super) const CA_BUNDLE: &str = "caBundle";
 
 /// A server that an object names.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +27,8 @@ pub(in super::super) struct Callee {
     pub(super) roots: RootsRef,
     /// Whether the API server verifies its certificate.
     pub(super) verified: bool,
+    /// The readable certificates of its bundle, which expire like any others.
+    pub(super) bundle: Option<Stored>,
 }
 
 /// Where a server is.
@@ -49,8 +54,10 @@ pub(in super::super) struct ServiceName<'a> {
 }
 
 impl Callee {
-    /// From a `WebhookClientConfig`: a reference to a Service or, without one, a URL.
+    /// From a `WebhookClientConfig`: a reference to a Service or, without one, a URL. The bundle is
+    /// called `key`.
     pub(in super::super) fn webhook(
+        key: &str,
         service: Option<ServiceName<'_>>,
         url: Option<&str>,
         bundle: Option<&ByteString>,
@@ -60,21 +67,22 @@ impl Callee {
             (None, Some(url)) => At::url(url).unwrap_or(At::Nowhere),
             (None, None) => At::Nowhere,
         };
-        Self {
-            at,
-            roots: roots(bundle),
-            verified: true,
-        }
+        Self::new(at, key, bundle, true)
     }
 
-    /// From the client configuration of an admission webhook.
-    pub(in super::super) fn admission(config: &WebhookClientConfig) -> Self {
+    /// From the client configuration of the admission webhook `name`.
+    pub(in super::super) fn admission(name: &str, config: &WebhookClientConfig) -> Self {
         let service = config.service.as_ref().map(|service| ServiceName {
             namespace: &service.namespace,
             name: &service.name,
             port: service.port,
         });
-        Self::webhook(service, config.url.as_deref(), config.ca_bundle.as_ref())
+        Self::webhook(
+            name,
+            service,
+            config.url.as_deref(),
+            config.ca_bundle.as_ref(),
+        )
     }
 
     /// From an `APIService` that a Service serves.
@@ -83,9 +91,15 @@ impl Callee {
         bundle: Option<&ByteString>,
         verified: bool,
     ) -> Self {
+        Self::new(At::service(service), CA_BUNDLE, bundle, verified)
+    }
+
+    fn new(at: At, key: &str, bundle: Option<&ByteString>, verified: bool) -> Self {
+        let roots = roots(bundle);
         Self {
-            at: At::service(service),
-            roots: roots(bundle),
+            at,
+            bundle: stored(key, &roots),
+            roots,
             verified,
         }
     }
@@ -115,6 +129,20 @@ impl At {
             port: url.port_u16().unwrap_or(HTTPS),
         })
     }
+}
+
+/// What of the roots that an object gives can be read.
+fn stored(key: &str, roots: &RootsRef) -> Option<Stored> {
+    let RootsRef::Given(ders) = roots else {
+        return None;
+    };
+    let certificates = ders.iter().map(|der| Certificate::read(der));
+    let readable: Vec<_> = certificates.filter(|one| one.facts.is_ok()).collect();
+    (!readable.is_empty()).then(|| Stored {
+        key: clean(key).into(),
+        usage: Usage::CaBundle,
+        certificates: readable,
+    })
 }
 
 /// The roots of a `caBundle`: without one, the system's. As for Go, what is no PEM block of a

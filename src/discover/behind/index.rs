@@ -50,16 +50,21 @@ impl Index for Callers {
     /// An object that names no server declares nothing.
     fn declared(&self, key: &ObjectKey) -> Option<Declared> {
         let object = self.objects.get(key)?;
-        let kept = match &object.kept {
+        let callees = match &object.kept {
             Some(Kept::Caller(callees)) if callees.is_empty() => return None,
-            Some(Kept::Caller(callees)) => Some(self.targets(&object.owner, callees)),
+            Some(Kept::Caller(callees)) => Some(callees),
             Some(Kept::Service(_)) | None => None,
         };
-        Some(Declared::from(Object {
+        let mut declared = Declared::from(Object {
             owner: object.owner.clone(),
             labels: Arc::clone(&object.labels),
-            kept,
-        }))
+            kept: callees.map(|callees| self.targets(&object.owner, callees)),
+        });
+        let bundles = callees.into_iter().flatten().map(|callee| &callee.bundle);
+        for bundle in bundles.flatten() {
+            declared.store(Ok(bundle.clone()));
+        }
+        Some(declared)
     }
 }
 

@@ -28,7 +28,7 @@ use super::kind::Kind;
 use super::watch::Watch;
 use super::{Cluster, Context, Update};
 
-pub(super) use callee::{Callee, ServiceName};
+pub(super) use callee::{CA_BUNDLE, Callee, ServiceName};
 use index::Callers;
 use service::Front;
 

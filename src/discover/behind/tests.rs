@@ -263,3 +263,33 @@ fn one_door_is_a_row_for_each_object_and_only_one_within_it() {
     }
     assert_eq!(places.len(), 2);
 }
+
+#[test]
+fn what_can_be_read_of_a_bundle_is_stored_and_what_cannot_is_left_out() {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(["a".to_owned()]).unwrap();
+    let certificate = certificate.self_signed(&key).unwrap();
+    let junk = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+    let bundle = |pem: &str| k8s_openapi::ByteString(pem.as_bytes().to_vec());
+    let stored = |pem: &str| {
+        let mut written = json!({
+            "kind": "APIService", "metadata": {"name": "v1.x"},
+            "spec": {
+                "groupPriorityMinimum": 1, "versionPriority": 1,
+                "service": {"namespace": "a", "name": "s"},
+            },
+        });
+        written["spec"]["caBundle"] = serde_json::to_value(bundle(pem)).unwrap();
+        let mut callers = Callers::new("apiservice", true);
+        let object = object(&written);
+        let key = ObjectKey::from(&object.owner);
+        callers.put(object);
+        let stored = callers.declared(&key).unwrap().stored;
+        let keyed = |one: &crate::model::Stored| (one.key.to_string(), one.certificates.len());
+        stored.iter().map(keyed).collect::<Vec<_>>()
+    };
+    let both = format!("{junk}{}", certificate.pem());
+    assert_eq!(stored(&both), [("caBundle".to_owned(), 1)]);
+    assert_eq!(stored(junk), []);
+    assert_eq!(stored(""), []);
+}
