@@ -35,6 +35,7 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{Fingerprint, Severity};
@@ -219,11 +220,11 @@ pub struct Threshold {
 }
 
 /// Which sources are on, by source name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "one switch for each source")]
 pub struct Discovery {
-    /// The API server's own address and its replicas.
-    pub api_server: bool,
+    /// The API server's own address, its replicas and its public faces.
+    pub api_server: ApiServerDiscovery,
     /// Kubelets, and the ports that must be closed on nodes.
     pub node: bool,
     /// Ingress hosts.
@@ -240,6 +241,15 @@ pub struct Discovery {
     pub apiservice: bool,
     /// Servers that convert custom resources.
     pub crd_conversion: bool,
+}
+
+/// How the API server is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiServerDiscovery {
+    /// Whether it is.
+    pub enabled: bool,
+    /// Hosts and ports by which clients know it, besides what the cluster says.
+    pub public_names: Vec<(Arc<str>, u16)>,
 }
 
 /// How ports of Services are found.

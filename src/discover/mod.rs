@@ -15,6 +15,7 @@ mod caps;
 mod cluster;
 mod controller;
 mod crd_conversion;
+mod faces;
 mod fixed;
 mod gateway;
 mod host;
