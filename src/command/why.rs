@@ -102,6 +102,10 @@ fn roots(roots: &RootsRef) -> String {
     match roots {
         RootsRef::Public => "the system's roots".to_owned(),
         RootsRef::Cluster => "the cluster's certificate authority".to_owned(),
+        RootsRef::PublicOrCluster => {
+            "the system's roots or the cluster's certificate authority".to_owned()
+        }
+        RootsRef::Any => "any root".to_owned(),
         RootsRef::File(path) => format!("the roots in {}", path.display()),
         RootsRef::Given(_) => "the roots that its object gives".to_owned(),
     }

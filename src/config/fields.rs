@@ -7,8 +7,8 @@ use super::field::{Field, Section, Written};
 use super::node::Value;
 use super::value;
 use super::{
-    Caps, Config, Discovery, Expiry, Metrics, PerAddress, Security, ServiceDiscovery, Threshold,
-    Trust, rule, suggest, target,
+    ApiServerDiscovery, Caps, Config, Discovery, Expiry, Metrics, PerAddress, Security,
+    ServiceDiscovery, Threshold, Trust, host, rule, suggest, target,
 };
 use crate::model::clean;
 
@@ -62,7 +62,10 @@ impl Default for Config {
             trust: Trust::default(),
             namespaces: Vec::new(),
             discovery: Discovery {
-                api_server: true,
+                api_server: ApiServerDiscovery {
+                    enabled: true,
+                    public_names: Vec::new(),
+                },
                 node: true,
                 ingress: true,
                 gateway: true,
@@ -71,6 +74,10 @@ impl Default for Config {
                     nodes: 2,
                 },
                 authority: true,
+                validating_webhook: true,
+                mutating_webhook: true,
+                apiservice: true,
+                crd_conversion: true,
             },
             rules: Vec::new(),
             targets: Vec::new(),
@@ -382,9 +389,10 @@ impl Section for Discovery {
             name: "api_server",
             kind: "map",
             default: "{}",
-            meaning: "The API server's own address and each of its replicas.",
-            read: |discovery, written| switch(&mut discovery.api_server, written),
-            inside: Some(rows::<Source>),
+            meaning: "The API server's own address, each of its replicas, and the names under which \
+                      clients know it.",
+            read: |discovery, written| written.section(&mut discovery.api_server),
+            inside: Some(rows::<ApiServerDiscovery>),
         },
         Field {
             name: "node",
@@ -429,6 +437,66 @@ impl Section for Discovery {
                       clients, of its front proxies, and of each `ClusterTrustBundle`.",
             read: |discovery, written| switch(&mut discovery.authority, written),
             inside: Some(rows::<Source>),
+        },
+        Field {
+            name: "validating_webhook",
+            kind: "map",
+            default: "{}",
+            meaning: "The servers of `ValidatingWebhookConfiguration`s. Off where `namespaces` is set.",
+            read: |discovery, written| switch(&mut discovery.validating_webhook, written),
+            inside: Some(rows::<Source>),
+        },
+        Field {
+            name: "mutating_webhook",
+            kind: "map",
+            default: "{}",
+            meaning: "The servers of `MutatingWebhookConfiguration`s. Off where `namespaces` is set.",
+            read: |discovery, written| switch(&mut discovery.mutating_webhook, written),
+            inside: Some(rows::<Source>),
+        },
+        Field {
+            name: "apiservice",
+            kind: "map",
+            default: "{}",
+            meaning: "The servers of aggregated APIs (`APIService`). Off where `namespaces` is set.",
+            read: |discovery, written| switch(&mut discovery.apiservice, written),
+            inside: Some(rows::<Source>),
+        },
+        Field {
+            name: "crd_conversion",
+            kind: "map",
+            default: "{}",
+            meaning: "The servers that convert custom resources. Off where `namespaces` is set.",
+            read: |discovery, written| switch(&mut discovery.crd_conversion, written),
+            inside: Some(rows::<Source>),
+        },
+    ];
+}
+
+impl Section for ApiServerDiscovery {
+    const FIELDS: &'static [Field<Self>] = &[
+        Field {
+            name: "enabled",
+            kind: "`true` or `false`",
+            default: "true",
+            meaning: "Whether the source is on.",
+            read: |source, written| written.set(&mut source.enabled, value::flag),
+            inside: None,
+        },
+        Field {
+            name: "public_names",
+            kind: "list of hosts, with ports where they are not 443",
+            default: "[]",
+            meaning: "Names under which clients outside know the API server, such as \
+                      `api.example.com:6443`. Those of `kube-public/cluster-info` and of \
+                      OpenShift's `Infrastructure` are found without. Each is asked for by its name, \
+                      and may be vouched for by the system's roots or by the cluster's authority.",
+            read: |source, written| {
+                written.list(&mut source.public_names, |item| {
+                    item.value(host::named_port)
+                });
+            },
+            inside: None,
         },
     ];
 }

@@ -1,6 +1,7 @@
 //! Hosts as people write them: names, patterns, addresses, `host:port`, URLs.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 
 use rustls_pki_types::DnsName;
 
@@ -112,6 +113,12 @@ pub fn host_port(text: &str) -> Result<(String, u16), String> {
             u16::MAX
         )),
     }
+}
+
+/// A host with its port, as [`host_port`].
+pub(super) fn named_port(value: &Value) -> Result<(Arc<str>, u16), String> {
+    let text = text(value, "a host such as `api.example.com:6443`")?;
+    host_port(text).map(|(host, port)| (host.into(), port))
 }
 
 /// A TCP port in decimal digits.

@@ -35,6 +35,7 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{Fingerprint, Severity};
@@ -52,13 +53,17 @@ pub use value::is_namespace;
 const MAX_BYTES: u64 = 8 << 20;
 
 /// The names of the discovery sources, as rules refer to them; `static` is this file's `targets`.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 11] = [
     "api_server",
     "node",
     "ingress",
     "gateway",
     "service",
     "authority",
+    "validating_webhook",
+    "mutating_webhook",
+    "apiservice",
+    "crd_conversion",
     "static",
 ];
 
@@ -218,11 +223,11 @@ pub struct Threshold {
 }
 
 /// Which sources are on, by source name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "one switch for each source")]
 pub struct Discovery {
-    /// The API server's own address and its replicas.
-    pub api_server: bool,
+    /// The API server's own address, its replicas and its public faces.
+    pub api_server: ApiServerDiscovery,
     /// Kubelets, and the ports that must be closed on nodes.
     pub node: bool,
     /// Ingress hosts.
@@ -233,6 +238,23 @@ pub struct Discovery {
     pub service: ServiceDiscovery,
     /// The authorities that the cluster publishes.
     pub authority: bool,
+    /// Servers of webhooks that check objects.
+    pub validating_webhook: bool,
+    /// Servers of webhooks that change objects.
+    pub mutating_webhook: bool,
+    /// Servers of aggregated APIs.
+    pub apiservice: bool,
+    /// Servers that convert custom resources.
+    pub crd_conversion: bool,
+}
+
+/// How the API server is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiServerDiscovery {
+    /// Whether it is.
+    pub enabled: bool,
+    /// Hosts and ports by which clients know it, besides what the cluster says.
+    pub public_names: Vec<(Arc<str>, u16)>,
 }
 
 /// How ports of Services are found.

@@ -183,7 +183,8 @@ impl Section for RuleMatch {
             kind: "text",
             default: "(any)",
             meaning: "The name of the discovery source: `api_server`, `node`, `ingress`, `gateway`, \
-                      `service`, `authority` or `static`.",
+                      `service`, `authority`, `validating_webhook`, `mutating_webhook`, \
+                      `apiservice`, `crd_conversion` or `static`.",
             read: |wanted, written| {
                 let words = SOURCES.map(|name| (name, name));
                 wanted.source = written

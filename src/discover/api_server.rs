@@ -3,7 +3,9 @@
 //!
 //! The replicas are those of the `EndpointSlice` `default/kubernetes`, which the API servers keep
 //! themselves. Each is asked for [`INTERNAL_NAME`], which every API server's certificate carries,
-//! because what pods use must be right on all of them.
+//! because what pods use must be right on all of them; and for [`LOOPBACK_NAME`], which shows the
+//! certificate that it made for its calls to itself when it was started: when that expires, it
+//! cannot call itself any more. Besides, the names under which clients know it ([`faces`]).
 
 use std::sync::Arc;
 
@@ -12,6 +14,7 @@ use futures::stream::{self, BoxStream};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
 use super::bundle::from_ders;
+use super::faces;
 use super::host::dns_name;
 use super::join::join;
 use super::kind::Kind;
@@ -19,18 +22,23 @@ use super::object::{Targets, declared};
 use super::watch::Watch;
 use super::{Access, Cluster, Context, Declared, Health, Source, Start, Update};
 use crate::model::{
-    Address, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor, Usage,
+    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
+    Usage,
 };
 
 pub(super) const SOURCE: Source = Source {
     name: NAME,
-    help: "The API server: the address that clients are given, and every replica.",
-    access: &[Access {
-        namespace: Some(NAMESPACE),
-        names: &[SLICE],
-        ..ENDPOINT_SLICES.access()
-    }],
-    enabled: |config| config.discovery.api_server,
+    help: "The API server: the address that clients are given, every replica, and the names under which it is known.",
+    access: &[
+        Access {
+            namespace: Some(NAMESPACE),
+            names: &[SLICE],
+            ..ENDPOINT_SLICES.access()
+        },
+        faces::CLUSTER_INFO,
+        faces::OPENSHIFT,
+    ],
+    enabled: |config| config.discovery.api_server.enabled,
     start: Start::Cluster(start),
 };
 
@@ -47,9 +55,16 @@ const SLICE: &str = "kubernetes";
 /// The Service's name, as pods look it up.
 const INTERNAL_NAME: &str = "kubernetes.default.svc";
 
+/// The name by which an API server knows itself (`k8s.io/apiserver/pkg/server`,
+/// `LoopbackClientServerNameOverride`): asked for it, it shows a certificate that is in memory
+/// alone, valid for three years since Kubernetes 1.33 and for one before.
+const LOOPBACK_NAME: &str = "apiserver-loopback-client";
+
 fn start(context: &Context, cluster: &Cluster) -> BoxStream<'static, Update> {
     let synced = Health::Synced((context.clock)());
-    let address = [Update::Listed(vec![given(cluster)]), Update::Health(synced)];
+    let names = &context.config.discovery.api_server.public_names;
+    let given = given(cluster, names);
+    let address = [Update::Listed(vec![given]), Update::Health(synced)];
     let replicas = Watch::new(
         cluster,
         ENDPOINT_SLICES,
@@ -58,14 +73,37 @@ fn start(context: &Context, cluster: &Cluster) -> BoxStream<'static, Update> {
         context.clock,
     )
     .named(SLICE);
-    join(vec![
+    let info = Watch::new(
+        cluster,
+        faces::CONFIG_MAPS,
+        Some(faces::PUBLIC_NAMESPACE),
+        |owner, info| faces::cluster_info(owner, &info),
+        context.clock,
+    )
+    .named(faces::CLUSTER_INFO_NAME);
+    let mut parts = vec![
         stream::iter(address).boxed(),
         replicas.stream().map(declared).boxed(),
-    ])
+        info.optional().stream().map(declared).boxed(),
+    ];
+    // In no namespace: Roles in some cannot permit to read it.
+    if context.config.namespaces.is_empty() {
+        let openshift = Watch::new(
+            cluster,
+            faces::INFRASTRUCTURES,
+            None,
+            |owner, infrastructure| faces::openshift(owner, &infrastructure),
+            context.clock,
+        )
+        .named(faces::INFRASTRUCTURE_NAME);
+        parts.push(openshift.optional().stream().map(declared).boxed());
+    }
+    join(parts)
 }
 
-/// The address that clients are given, and the authority that they verify it by.
-fn given(cluster: &Cluster) -> Declared {
+/// The address that clients are given, the authority that they verify it by, and the names that
+/// are configured.
+fn given(cluster: &Cluster, names: &[(Arc<str>, u16)]) -> Declared {
     let owner = Owner {
         created: None,
         kind: "Cluster",
@@ -84,16 +122,20 @@ fn given(cluster: &Cluster) -> Declared {
         name: Some(dns_name(name).unwrap_or_else(|| Address::parse(name).to_string().into())),
         roots,
         plaintext: PlaintextRule::Forbidden,
+        clients: if cluster.skip_verify {
+            Clients::Unverifying
+        } else {
+            Clients::Verifying
+        },
         ..Expectation::default()
     };
+    let server_name = dns_name(name);
+    let own = target(&owner, address, cluster.port, server_name, false, expect);
+    let mut faces = faces::configured(&owner, names);
+    faces.retain(|face| face.row.place() != own.row.place());
+    faces.insert(0, own);
     let mut declared = Declared {
-        targets: vec![target(
-            &owner,
-            address,
-            cluster.port,
-            dns_name(name),
-            expect,
-        )],
+        targets: faces,
         ..Declared::nothing(owner, Arc::default())
     };
     if !cluster.ca.is_empty() {
@@ -122,32 +164,47 @@ fn replicas(owner: &Owner, slice: &EndpointSlice) -> Targets {
             .iter()
             .flatten()
             .flat_map(|endpoint| &endpoint.addresses);
-        addresses.map(move |address| {
+        addresses.flat_map(move |address| {
+            let address = Address::parse(address);
             let expect = Expectation {
-                tls: true,
                 name: Some(Arc::clone(name)),
                 roots: RootsRef::Cluster,
                 plaintext: PlaintextRule::Forbidden,
                 ..Expectation::default()
             };
-            target(
-                owner,
-                Address::parse(address),
-                port,
-                Some(Arc::clone(name)),
-                expect,
-            )
+            let name = Some(Arc::clone(name));
+            [
+                target(owner, address.clone(), port, name, false, expect),
+                loopback(owner, address, port),
+            ]
         })
     });
     (targets.collect(), Vec::new())
 }
 
-/// Plaintext is looked for on the TLS port alone: there, an API server refuses it.
-fn target(
+/// The certificate that an API server shows itself, of which the dates alone count: nobody else
+/// verifies it. What else there is to say of the door is said of the replica.
+fn loopback(owner: &Owner, address: Address, port: u16) -> Target {
+    let expect = Expectation {
+        tls: false,
+        roots: RootsRef::Any,
+        plaintext: PlaintextRule::Allowed,
+        ..Expectation::default()
+    };
+    let name = Some(Arc::from(LOOPBACK_NAME));
+    let mut target = target(owner, address, port, name, false, expect);
+    target.plaintext.clear();
+    target
+}
+
+/// Plaintext is looked for on the TLS port alone: there, an API server refuses it. `guarded` says
+/// that the address is not the operator's own word.
+pub(super) fn target(
     owner: &Owner,
     address: Address,
     port: u16,
     server_name: Option<Arc<str>>,
+    guarded: bool,
     expect: Expectation,
 ) -> Target {
     let host = server_name.clone().unwrap_or_default();
@@ -164,13 +221,13 @@ fn target(
             address: address.clone(),
             port,
             host,
-            guarded: false,
+            guarded,
         })],
         tls: Arc::new(TlsDoor {
             address,
             port,
             server_name,
-            guarded: false,
+            guarded,
         }),
         expect,
         owners: vec![owner.clone()],
@@ -186,7 +243,7 @@ mod tests {
     #[tokio::test]
     async fn an_ip_address_is_dialled_without_a_server_name_and_must_be_in_the_certificate() {
         let cluster = Cluster::for_tests("https://[2001:db8::1]:6443");
-        let target = &given(&cluster).targets[0];
+        let target = &given(&cluster, &[]).targets[0];
         assert_eq!(&*target.row.address, "2001:db8::1");
         assert_eq!((&*target.row.host, target.row.port), ("", 6443));
         assert_eq!(&*target.row.name, "test");
@@ -198,7 +255,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_is_asked_for_and_a_tls_server_name_takes_its_place() {
         let mut cluster = Cluster::for_tests("https://API.example.com");
-        let target = given(&cluster).targets.remove(0);
+        let target = given(&cluster, &[]).targets.remove(0);
         assert_eq!(
             (&*target.row.host, target.row.port),
             ("api.example.com", 443)
@@ -206,7 +263,7 @@ mod tests {
         assert_eq!(target.tls.server_name.as_deref(), Some("api.example.com"));
 
         cluster.tls_server_name = Some("kubernetes".into());
-        let target = given(&cluster).targets.remove(0);
+        let target = given(&cluster, &[]).targets.remove(0);
         assert_eq!(&*target.row.host, "kubernetes");
         assert_eq!(&*target.row.address, "api.example.com");
         assert_eq!(target.expect.name.as_deref(), Some("kubernetes"));
@@ -215,15 +272,30 @@ mod tests {
     #[tokio::test]
     async fn without_a_ca_in_the_kubeconfig_the_systems_roots_are_expected() {
         let mut cluster = Cluster::for_tests("https://api.example.com");
-        assert_eq!(given(&cluster).targets[0].expect.roots, RootsRef::Public);
+        assert_eq!(
+            given(&cluster, &[]).targets[0].expect.roots,
+            RootsRef::Public
+        );
         cluster.ca = vec![vec![0].into()];
-        assert_eq!(given(&cluster).targets[0].expect.roots, RootsRef::Cluster);
+        assert_eq!(
+            given(&cluster, &[]).targets[0].expect.roots,
+            RootsRef::Cluster
+        );
+    }
+
+    #[tokio::test]
+    async fn a_kubeconfig_that_skips_verification_says_so_of_its_server() {
+        let mut cluster = Cluster::for_tests("https://api.example.com");
+        let clients = |cluster: &Cluster| given(cluster, &[]).targets[0].expect.clients;
+        assert_eq!(clients(&cluster), Clients::Verifying);
+        cluster.skip_verify = true;
+        assert_eq!(clients(&cluster), Clients::Unverifying);
     }
 
     #[tokio::test]
     async fn a_plain_http_address_declares_no_tls() {
         let cluster = Cluster::for_tests("http://127.0.0.1:8001");
-        assert!(!given(&cluster).targets[0].expect.tls);
+        assert!(!given(&cluster, &[]).targets[0].expect.tls);
     }
 
     #[test]
@@ -246,8 +318,19 @@ mod tests {
             .iter()
             .map(|t| (&*t.row.address, t.row.port))
             .collect();
-        assert_eq!(addresses, [("192.0.2.1", 6443), ("192.0.2.2", 6443)]);
-        for target in &targets {
+        let (one, two) = (("192.0.2.1", 6443), ("192.0.2.2", 6443));
+        assert_eq!(addresses, [one, one, two, two]);
+        let is_loopback = |target: &&Target| &*target.row.host == LOOPBACK_NAME;
+        let (loopbacks, replicas): (Vec<_>, Vec<_>) = targets.iter().partition(is_loopback);
+        for target in loopbacks {
+            assert_eq!(target.tls.server_name.as_deref(), Some(LOOPBACK_NAME));
+            assert_eq!(
+                (&target.expect.name, &target.expect.roots),
+                (&None, &RootsRef::Any)
+            );
+            assert!(!target.expect.tls && target.plaintext.is_empty());
+        }
+        for target in replicas {
             assert_eq!(
                 target.tls.server_name.as_deref(),
                 Some("kubernetes.default.svc")

@@ -434,12 +434,12 @@ fn host_of(place: &Place) -> Place {
 }
 
 /// The target under the rule, if there is one for it, and under what its owner asks for where the
-/// rule says nothing. A file of roots that the target itself was given stands.
+/// rule says nothing. Roots that the target itself was given stand.
 fn under(rule: Option<&Rule>, wishes: Wishes, mut target: Target) -> Target {
     let expect = &mut target.expect;
     if let (Some(file), false) = (
         rule.and_then(|rule| rule.ca_file.as_ref()),
-        matches!(expect.roots, RootsRef::File(_)),
+        matches!(expect.roots, RootsRef::File(_) | RootsRef::Given(_)),
     ) {
         expect.roots = RootsRef::File(Arc::clone(file));
     }

@@ -5,13 +5,17 @@
 //! and the table tests follow from the table.
 
 mod api_server;
+mod apiservice;
 mod backoff;
 mod authority;
+mod behind;
 mod bundle;
 mod catalog;
 mod caps;
 mod cluster;
 mod controller;
+mod crd_conversion;
+mod faces;
 mod fixed;
 mod gateway;
 mod host;
@@ -22,6 +26,7 @@ mod join;
 mod journal;
 mod kind;
 mod marks;
+mod mutating_webhook;
 mod node;
 mod node_ports;
 mod object;
@@ -31,6 +36,7 @@ pub mod rbac;
 mod service;
 mod shelf;
 mod speaks;
+mod validating_webhook;
 mod watch;
 
 use std::sync::Arc;
@@ -55,6 +61,10 @@ pub const SOURCES: &[Source] = &[
     gateway::SOURCE,
     service::SOURCE,
     authority::SOURCE,
+    validating_webhook::SOURCE,
+    mutating_webhook::SOURCE,
+    apiservice::SOURCE,
+    crd_conversion::SOURCE,
     fixed::SOURCE,
 ];
 
@@ -349,6 +359,10 @@ mod tests {
                 "gateway",
                 "service",
                 "authority",
+                "validating_webhook",
+                "mutating_webhook",
+                "apiservice",
+                "crd_conversion",
                 "static"
             ]
         );
@@ -359,7 +373,17 @@ mod tests {
         config.discovery.authority = false;
         config.targets.clear();
         context.config = Arc::new(config.clone());
-        assert_eq!(names(&context), ["api_server", "node"]);
+        assert_eq!(
+            names(&context),
+            [
+                "api_server",
+                "node",
+                "validating_webhook",
+                "mutating_webhook",
+                "apiservice",
+                "crd_conversion"
+            ]
+        );
         config.namespaces = vec!["shop".into()];
         context.config = Arc::new(config);
         assert_eq!(names(&context), ["api_server"]);

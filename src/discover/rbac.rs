@@ -90,9 +90,11 @@ mod tests {
             [
                 "Cluster: list+watch /nodes ",
                 "Cluster: list+watch /services ",
+                "Cluster: list+watch config.openshift.io/infrastructures cluster",
                 "Cluster: list+watch networking.k8s.io/ingressclasses ",
                 "Cluster: list+watch networking.k8s.io/ingresses ",
                 "Namespace(\"default\"): list+watch discovery.k8s.io/endpointslices kubernetes",
+                "Namespace(\"kube-public\"): list+watch /configmaps cluster-info",
             ]
         );
     }
@@ -105,6 +107,7 @@ mod tests {
                 "Namespace(\"default\"): list+watch /services ",
                 "Namespace(\"default\"): list+watch discovery.k8s.io/endpointslices kubernetes",
                 "Namespace(\"default\"): list+watch networking.k8s.io/ingresses ",
+                "Namespace(\"kube-public\"): list+watch /configmaps cluster-info",
                 "Namespace(\"shop\"): list+watch /services ",
                 "Namespace(\"shop\"): list+watch networking.k8s.io/ingresses ",
             ]

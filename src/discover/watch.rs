@@ -72,6 +72,8 @@ pub(super) struct Watch<K, T> {
     fields: Option<String>,
     /// The source can do without it.
     optional: bool,
+    /// How many objects are asked for at once.
+    page: u32,
     read: Read<K, T>,
     clock: fn() -> UnixTime,
 }
@@ -95,6 +97,7 @@ where
             namespace: namespace.map(str::to_owned),
             fields: None,
             optional: false,
+            page: PAGE_OBJECTS,
             read,
             clock,
         }
@@ -130,6 +133,14 @@ where
     pub(super) fn optional(self) -> Self {
         Self {
             optional: true,
+            ..self
+        }
+    }
+
+    /// In pages of so many objects, of a kind whose objects are larger than most.
+    pub(super) fn paged(self, objects: u32) -> Self {
+        Self {
+            page: objects,
             ..self
         }
     }
@@ -212,7 +223,7 @@ where
             field_selector: self.fields.clone(),
             ..ListParams::default()
         }
-        .limit(PAGE_OBJECTS);
+        .limit(self.page);
         let (mut listed, mut malformed) = (Vec::new(), Vec::new());
         loop {
             let request = async {

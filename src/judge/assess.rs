@@ -144,7 +144,9 @@ impl<'a> Assessed<'a> {
         let expect = &self.case.target.expect;
         match expect.clients {
             Clients::Verifying => expect.tls || address.is_meant(),
-            Clients::Unknown => matches!(address.known.trust, Trust::Anchored(_)),
+            Clients::Unknown | Clients::Unverifying => {
+                matches!(address.known.trust, Trust::Anchored(_))
+            }
             Clients::Nobody => false,
         }
     }

@@ -33,6 +33,7 @@ mod addresses;
 mod plaintext;
 mod declared;
 mod closed;
+mod verification;
 mod stored;
 
 #[cfg(test)]
@@ -126,6 +127,7 @@ pub const CHECKS: &[Check] = &[
     plaintext::CHECK,
     declared::CHECK,
     closed::CHECK,
+    verification::CHECK,
     stored::CHECK,
 ];
 

@@ -1,6 +1,7 @@
 //! Trust anchors: the system's, the configuration's and the cluster's, in one store per kind of
 //! target.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +11,8 @@ use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, TrustAnchor};
 
 use crate::config::Config;
-use crate::model::{Certificate, RootsRef, UnixTime};
+use crate::model::{Certificate, Fingerprint, RootsRef, UnixTime};
+use crate::probe::chain;
 
 /// Why the trust anchors could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +58,7 @@ pub(super) enum AnchorKind {
     Public,
     /// The cluster's own certificate authority.
     Cluster,
-    /// A file of the configuration.
+    /// A file of the configuration, or an object that gives its own.
     Configured,
 }
 
@@ -66,11 +68,20 @@ pub struct Roots {
     stores: HashMap<RootsRef, Store>,
 }
 
+/// Tells stores apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum StoreId {
+    /// By its number among those that are kept.
+    Kept(usize),
+    /// By what it is made of: one that an object gives is made when it is needed and not kept,
+    /// because its object can change without end.
+    Given(Fingerprint),
+}
+
 /// The anchors of one kind of target.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Store {
-    /// Tells stores apart.
-    pub(super) id: usize,
+    pub(super) id: StoreId,
     /// For path building; in step with `about`.
     pub(super) anchors: Vec<TrustAnchor<'static>>,
     /// What else is known of each.
@@ -113,7 +124,7 @@ impl Roots {
                 add_file(roots.store(own), path)?;
             }
         }
-        Ok(roots)
+        Ok(roots.with_both())
     }
 
     /// No anchors at all.
@@ -153,8 +164,37 @@ impl Roots {
         self.with(RootsRef::File(path.into()), AnchorKind::Configured, ders)
     }
 
+    /// Those of the public and those of the cluster, as they are now, as one.
+    #[must_use]
+    pub fn with_both(mut self) -> Self {
+        let of = |roots: &RootsRef| self.stores.get(roots).cloned();
+        let parts = [RootsRef::Public, RootsRef::Cluster].map(|roots| of(&roots));
+        let both = self.store(RootsRef::PublicOrCluster);
+        for part in parts.into_iter().flatten() {
+            for (anchor, about) in part.anchors.into_iter().zip(part.about) {
+                both.insert(anchor, about);
+            }
+        }
+        self
+    }
+
+    /// Which store `roots` refers to; `None` where its anchors are not known.
+    pub(super) fn id(&self, roots: &RootsRef) -> Option<StoreId> {
+        match roots {
+            RootsRef::Given(ders) => Some(StoreId::Given(chain::chain_id(ders))),
+            roots => self.kept(roots).map(|store| store.id),
+        }
+    }
+
     /// The anchors that `roots` refers to; `None` where it is not known which they are.
-    pub(super) fn of(&self, roots: &RootsRef) -> Option<&Store> {
+    pub(super) fn of(&self, roots: &RootsRef) -> Option<Cow<'_, Store>> {
+        match roots {
+            RootsRef::Given(ders) => Some(Cow::Owned(Store::given(ders))),
+            roots => self.kept(roots).map(Cow::Borrowed),
+        }
+    }
+
+    fn kept(&self, roots: &RootsRef) -> Option<&Store> {
         self.stores
             .get(roots)
             .filter(|store| !store.anchors.is_empty())
@@ -188,15 +228,32 @@ impl Roots {
     }
 
     fn store(&mut self, roots: RootsRef) -> &mut Store {
-        let id = self.stores.len();
-        self.stores.entry(roots).or_insert_with(|| Store {
-            id,
-            ..Store::default()
-        })
+        let id = StoreId::Kept(self.stores.len());
+        self.stores.entry(roots).or_insert_with(|| Store::empty(id))
     }
 }
 
 impl Store {
+    fn empty(id: StoreId) -> Self {
+        Self {
+            id,
+            anchors: Vec::new(),
+            about: Vec::new(),
+        }
+    }
+
+    /// Of what an object gives: what is no anchor is left out, as Go leaves it out
+    /// (`x509.CertPool.AppendCertsFromPEM`).
+    fn given(ders: &[Box<[u8]>]) -> Self {
+        let mut store = Self::empty(StoreId::Given(chain::chain_id(ders)));
+        for der in ders {
+            if let Err(error) = store.add(AnchorKind::Configured, der) {
+                tracing::debug!(%error, "left out a certificate that is no trust anchor");
+            }
+        }
+        store
+    }
+
     /// The anchor that is this very certificate.
     pub(super) fn pinned(&self, der: &[u8]) -> Option<&About> {
         let is_it = |about: &&About| about.der.as_ref().is_some_and(|own| **own == *der);
@@ -310,7 +367,7 @@ mod tests {
     #[test]
     fn a_root_is_the_browsers_where_mozilla_lists_it() {
         assert!(webpki_roots::TLS_SERVER_ROOTS.iter().all(is_bundled));
-        let mut store = Store::default();
+        let mut store = Store::empty(StoreId::Kept(0));
         let enterprise = root(ca_params("Enterprise"));
         store.add(AnchorKind::Public, &enterprise.der).unwrap();
         assert!(!store.about[0].in_browsers);
@@ -371,8 +428,9 @@ mod tests {
         let roots = Roots::load(&config, &[&one.der]).unwrap();
         fs::remove_file(&path).unwrap();
         let kinds = |of| {
-            let about = roots.of(&of).unwrap().about.iter();
-            about.map(|about| about.kind).collect::<Vec<_>>()
+            let store = roots.of(&of).unwrap();
+            let kinds = store.about.iter().map(|about| about.kind);
+            kinds.collect::<Vec<_>>()
         };
         let public = kinds(RootsRef::Public);
         assert!(public.contains(&AnchorKind::Public));
@@ -385,6 +443,10 @@ mod tests {
             kinds(RootsRef::File(path.into())),
             [AnchorKind::Configured; 2]
         );
+        let both = kinds(RootsRef::PublicOrCluster);
+        assert_eq!(both.len(), public.len() + 1);
+        assert!(both.contains(&AnchorKind::Cluster));
+        assert!(roots.of(&RootsRef::Any).is_none());
     }
 
     #[test]
@@ -402,7 +464,7 @@ mod tests {
 
     #[test]
     fn the_bundled_roots_are_anchors_without_dates() {
-        let mut store = Store::default();
+        let mut store = Store::empty(StoreId::Kept(0));
         store.add_bundled();
         store
             .add(AnchorKind::Configured, &root(ca_params("Root")).der)

@@ -11,13 +11,16 @@ use super::identity;
 use super::memo::Memo;
 use super::path::{self, Path};
 use super::pool::{Pool, readable, relevant};
-use super::roots::{About, AnchorKind, Roots, Store};
+use super::roots::{About, AnchorKind, Roots, Store, StoreId};
 use super::strength;
 use crate::model::{Certificate, CertificateFacts, Chain, Fingerprint, RootsRef, UnixTime};
 
 /// Half of the chains remembered: in all enough for the default cap of 100,000 targets, were each
 /// to have a chain of its own, at some 500 bytes each.
 const REMEMBERED_HALF: usize = 65_536;
+
+/// Said where an object gives anchors of its own that cannot be any.
+const NO_ANCHOR: &str = "the CA bundle that is given for it has no certificate that can be read";
 
 /// What a chain comes to under some roots.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +76,7 @@ pub(super) struct Verifier {
 }
 
 /// A chain, and the store it was judged by.
-type Key = (Fingerprint, Option<usize>);
+type Key = (Fingerprint, Option<StoreId>);
 
 #[derive(Clone, Debug)]
 struct Answer {
@@ -93,14 +96,13 @@ impl Verifier {
 
     /// What `chain` comes to under `roots`.
     pub(super) fn known(&self, chain: &Chain, roots: &RootsRef) -> Arc<Known> {
-        let store = self.roots.of(roots);
-        let key = (chain.id, store.map(|store| store.id));
+        let key = (chain.id, self.roots.id(roots));
         let remembered = lock(&self.memo).recall(&key);
         let pool_now = lock(&self.pool).count();
         match remembered {
             Some(it) if it.pool_then.is_none_or(|then| then == pool_now) => it.known,
             _ => {
-                let fresh = self.judge(chain, store);
+                let fresh = self.judge(chain, self.roots.of(roots).as_deref());
                 lock(&self.memo).remember(key, fresh.clone());
                 fresh.known
             }
@@ -125,11 +127,17 @@ impl Verifier {
         let Some(store) = store else {
             return without_path(Trust::Unknown, None);
         };
+        if store.anchors.is_empty() {
+            return without_path(Trust::Untrusted(NO_ANCHOR.into()), None);
+        }
         let sent = relevant(facts, &sent(chain));
         match path::find(leaf, facts, &sent, store) {
             Ok(path) => {
-                let mut pool = lock(&self.pool);
-                path.intermediates.iter().for_each(|one| pool.add(one));
+                // What leads to a tenant's own anchor says nothing about anybody else's chains.
+                if matches!(store.id, StoreId::Kept(_)) {
+                    let mut pool = lock(&self.pool);
+                    path.intermediates.iter().for_each(|one| pool.add(one));
+                }
                 Answer {
                     known: Arc::new(anchored(&path, identity::labels(chain))),
                     pool_then: None,
@@ -548,6 +556,39 @@ mod tests {
         let own = Roots::empty().with_file("ca.pem".as_ref(), &ca);
         assert_eq!(trust(own, &file), Trust::Anchored(AnchorKind::Configured));
         assert_eq!(trust(cluster(), &file), Trust::Unknown);
+    }
+
+    fn given(ders: &[&[u8]]) -> RootsRef {
+        RootsRef::Given(ders.iter().map(|der| Box::from(*der)).collect())
+    }
+
+    #[test]
+    fn what_an_object_gives_is_all_that_is_trusted_for_it() {
+        let (pki, other) = (pki(), root(ca_params("Other")));
+        let verifier = trusting(&other);
+        let chain = chain(&[&pki.leaf, &pki.intermediate]);
+        let trust = |roots| verifier.known(&chain, &roots).trust.clone();
+        let anchored = Trust::Anchored(AnchorKind::Configured);
+        assert_eq!(trust(given(&[&other.der, &pki.root.der])), anchored);
+        assert_eq!(trust(given(&[b"junk", &pki.root.der])), anchored);
+        let said = "its issuer \"Root\" is not among the trust anchors";
+        assert_eq!(untrusted(&trust(given(&[&other.der]))), said);
+        for unusable in [given(&[]), given(&[b"junk"])] {
+            assert_eq!(untrusted(&trust(unusable)), NO_ANCHOR);
+        }
+        // Pinning the very certificate is usual where a program makes its own.
+        assert_eq!(trust(given(&[&pki.leaf.der])), anchored);
+    }
+
+    #[test]
+    fn an_intermediate_of_a_tenant_s_own_authority_is_not_remembered_for_others() {
+        let pki = pki();
+        let verifier = trusting(&pki.root);
+        let whole = chain(&[&pki.leaf, &pki.intermediate]);
+        verifier.known(&whole, &given(&[&pki.root.der]));
+        assert_eq!(lock(&verifier.pool).count(), 0);
+        verifier.known(&whole, &RootsRef::Public);
+        assert_eq!(lock(&verifier.pool).count(), 1);
     }
 
     #[test]

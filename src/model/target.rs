@@ -29,9 +29,9 @@ impl Row {
     /// What tells it from every other row.
     #[must_use]
     pub fn place(&self) -> Place {
-        let by_hand = self.source == BY_HAND;
+        let apart = JUDGED_APART.contains(&self.source);
         Place {
-            entry: if by_hand {
+            entry: if apart {
                 Arc::clone(&self.name)
             } else {
                 Arc::default()
@@ -48,6 +48,15 @@ impl Row {
 /// The source of the targets that the operator writes by hand.
 pub const BY_HAND: &str = "static";
 
+/// The sources whose objects each say by which roots a door is judged: each has a row of its own.
+const JUDGED_APART: [&str; 5] = [
+    BY_HAND,
+    "validating_webhook",
+    "mutating_webhook",
+    "apiservice",
+    "crd_conversion",
+];
+
 /// What tells one row from another: there is exactly one row for each. An object's name is no
 /// part of it, because the row has the oldest owner's, and owners come and go. The order is that
 /// of the exposition.
@@ -59,8 +68,8 @@ pub struct Place {
     pub host: Arc<str>,
     pub port: u16,
     pub address: Arc<str>,
-    /// The name of a target written by hand, empty otherwise: the operator may want one door
-    /// judged twice, by different roots.
+    /// The name of a target written by hand, or of an object that gives its own roots; empty
+    /// otherwise. One door may be judged twice, by different roots.
     pub entry: Arc<str>,
 }
 
@@ -120,6 +129,9 @@ pub enum Clients {
     /// certificate is what the server comes with. One that does not lead to the expected roots is
     /// then for information only.
     Unknown,
+    /// Clients that are told not to verify it, so that it protects nobody from who poses as the
+    /// server. What is wrong with the certificate is for information, as with `Unknown`.
+    Unverifying,
     /// Nobody: whatever answers is a finding, and no answer is as it should be.
     Nobody,
 }
@@ -131,10 +143,15 @@ pub enum RootsRef {
     Public,
     /// The cluster's own certificate authority.
     Cluster,
+    /// Either of these: clients that are not told the cluster's authority have the system's roots.
+    PublicOrCluster,
     /// The certificates of one PEM file.
     File(Arc<Path>),
     /// These certificates (DER), which the object itself carries, such as a webhook's `caBundle`.
+    /// None of them may be usable: then nothing verifies.
     Given(Arc<[Box<[u8]>]>),
+    /// Whatever it leads to: who connects has roots of their own, which nobody else is told.
+    Any,
 }
 
 /// What HTTP in clear may do at a target.
@@ -179,8 +196,10 @@ mod tests {
     }
 
     #[test]
-    fn only_targets_written_by_hand_are_told_apart_by_their_names() {
+    fn only_what_is_judged_by_roots_of_its_own_is_told_apart_by_its_name() {
         assert_eq!(row("ingress", "a").place(), row("ingress", "b").place());
-        assert_ne!(row(BY_HAND, "a").place(), row(BY_HAND, "b").place());
+        for source in JUDGED_APART {
+            assert_ne!(row(source, "a").place(), row(source, "b").place());
+        }
     }
 }

@@ -60,7 +60,7 @@ impl Chains {
 }
 
 /// Over each certificate's length and bytes, so that no two chains have the same input.
-fn chain_id(ders: &[impl AsRef<[u8]>]) -> Fingerprint {
+pub(crate) fn chain_id(ders: &[impl AsRef<[u8]>]) -> Fingerprint {
     let mut context = digest::Context::new(&digest::SHA256);
     for der in ders.iter().map(AsRef::as_ref) {
         context.update(&der.len().to_be_bytes());

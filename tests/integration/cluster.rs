@@ -338,7 +338,11 @@ impl Cluster {
             kind,
         };
         let namespace = text(&object["metadata"]["namespace"]);
-        let api = Api::namespaced_with(self.client.clone(), &namespace, &kind);
+        let client = self.client.clone();
+        let api = match &*namespace {
+            "" => Api::all_with(client, &kind),
+            namespace => Api::namespaced_with(client, namespace, &kind),
+        };
         (api, text(&object["metadata"]["name"]))
     }
 
@@ -429,7 +433,8 @@ fn api_server(site: &Site, etcd_port: u16, address: SocketAddr) -> Child {
         .arg(format!("--service-account-key-file={public}"))
         .arg(format!("--service-account-signing-key-file={private}"))
         .arg("--service-account-issuer=https://kubernetes.default.svc")
-        .arg("--service-cluster-ip-range=10.0.0.0/24")
+        // Loopback, so that a test can serve at a Service's cluster IP address.
+        .arg("--service-cluster-ip-range=127.8.0.0/24")
         .arg("--authorization-mode=RBAC")
         // No controller makes the default service accounts that this admission waits for.
         .arg("--disable-admission-plugins=ServiceAccount");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use k8s_openapi::api::core::v1::{Node, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use kube::api::{Api, ListParams};
@@ -261,6 +261,11 @@ async fn the_api_server_is_found_at_its_address_and_at_every_replica() {
     cluster
         .apply::<EndpointSlice>("default", slice("another", &["192.0.2.9"]))
         .await;
+    let info = "clusters: [{name: '', cluster: {server: 'https://api.test:6443'}}]";
+    for name in ["cluster-info", "another"] {
+        let info = json!({"metadata": {"name": name}, "data": {"kubeconfig": info}});
+        cluster.apply::<ConfigMap>("kube-public", info).await;
+    }
     let mut found = Discovered::start(&cluster, Config::default()).await;
     found
         .until("synced", |found| found.synced("api_server"))
@@ -281,23 +286,31 @@ async fn the_api_server_is_found_at_its_address_and_at_every_replica() {
             (
                 "default",
                 "kubernetes",
+                "apiserver-loopback-client",
+                "192.0.2.1"
+            ),
+            (
+                "default",
+                "kubernetes",
                 "kubernetes.default.svc",
                 "192.0.2.1"
             ),
+            ("kube-public", "cluster-info", "api.test", "api.test"),
         ]
     );
-    assert!(
-        found
-            .targets("api_server")
-            .all(|target| target.expect.roots == RootsRef::Cluster)
-    );
+    let roots: Vec<_> = found
+        .targets("api_server")
+        .map(|target| target.expect.roots.clone())
+        .collect();
+    let (cluster_s, any, public) = (RootsRef::Cluster, RootsRef::Any, RootsRef::Public);
+    assert_eq!(roots, [cluster_s.clone(), any, cluster_s, public]);
 
     cluster
         .apply::<EndpointSlice>("default", slice("kubernetes", &["192.0.2.1", "192.0.2.2"]))
         .await;
     found
         .until("a replica more", |found| {
-            found.targets("api_server").count() == 3
+            found.targets("api_server").count() == 6
         })
         .await;
     cluster
@@ -305,7 +318,7 @@ async fn the_api_server_is_found_at_its_address_and_at_every_replica() {
         .await;
     found
         .until("replicas gone", |found| {
-            found.targets("api_server").count() == 1
+            found.targets("api_server").count() == 2
         })
         .await;
 }

@@ -35,6 +35,8 @@ mod hostility;
 mod discovery;
 /// What is discovered of Gateway API, by its own definitions.
 mod gateway;
+/// The servers behind the API server.
+mod behind;
 /// Ports of Services and nodes, from a real cluster to what Prometheus scrapes.
 mod services;
 /// What of a real cluster shows in a scrape, as it is and as it changes.

@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::net::Ipv4Addr;
 use std::process::Command;
 
+use kube_https_exporter::clock;
 use serde_json::json;
 
 use crate::cluster::Cluster;
@@ -84,7 +85,9 @@ async fn inside() {
         let versions = scrape.metric("kube_https_tls_version_accepted");
         let versions = versions.label("host", "kubernetes.default.svc");
         let asked = versions.label("version", "TLS 1.3");
-        asked.label("address", &address).get().is_some()
+        let asked = asked.label("address", &address).get().is_some();
+        let loopback = scrape.metric("kube_https_probe_success");
+        asked && loopback.label("host", "apiserver-loopback-client").get() == Some(1.0)
     };
     let scrape = exporter.until("the replica was probed", replica).await;
 
@@ -113,5 +116,23 @@ async fn inside() {
     );
     // Besides the one that the kubeconfig gives.
     let targets = scrape.metric("kube_https_targets");
-    targets.label("source", "api_server").value(2.0);
+    targets.label("source", "api_server").value(3.0);
+
+    // The certificate for its calls to itself: its end is known, and nothing is wrong with it.
+    let loopback = |name| {
+        let metric = scrape.metric(name).label("source", "api_server");
+        metric.label("host", "apiserver-loopback-client")
+    };
+    let subjects = loopback("kube_https_certificate_info").each("subject_common_name");
+    let made = |subject: &&str| subject.starts_with("apiserver-loopback-client@");
+    assert!(
+        subjects.len() == 1 && subjects.iter().all(made),
+        "{subjects:?}"
+    );
+    let ends = loopback("kube_https_certificate_not_after_timestamp_seconds");
+    let days = (ends.label("position", "leaf").get().unwrap() - clock::now().as_secs_f64())
+        / (24.0 * 60.0 * 60.0);
+    assert!((1000.0..1100.0).contains(&days), "{days}");
+    loopback("kube_https_finding").absent();
+    loopback("kube_https_certificate_valid").absent();
 }
