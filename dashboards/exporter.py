@@ -46,7 +46,7 @@ def exporter():
         .with_panel(bars("Sources read", "1: the source has listed what it declares; 0: it cannot be read.",
             f"min by (source) (kube_https_discovery_synced{{{SOURCED}}})", "{{source}}", levels("red", (1, "green"))))
         .with_panel(lines("Errors of discovery", "Failed attempts to read a source, a second, by reason.", "ops",
-            [(f"sum by (source, reason) (rate(kube_https_discovery_errors_total{{{SOURCED}}}[{RATE}]))", "{{source}} {{reason}}")]))
+            [(f"sum by (source, reason) (rate(kube_https_discovery_errors_total{{{SOURCED}}}[{RATE}])) > 0", "{{source}} {{reason}}")]))
         .with_panel(listing("Dropped, and why", "Targets that are declared but not probed.",
             [f"max by (cluster, source, reason) (kube_https_targets_dropped{{{SOURCED}}}) > 0"],
             {"source": "Source", "reason": "Reason", "Value": "Targets", "cluster": "Cluster"}, ("Targets", True), width=12, height=6))

@@ -85,9 +85,9 @@ def addresses():
         "group": "Group",
         "subject_common_name": "Subject",
         "issuer_common_name": "Issuer",
-        "fingerprint_sha256": "SHA-256",
         "key_algorithm": "Key",
         "key_size": "Bits",
+        "fingerprint_sha256": "SHA-256",
     }
     return (
         listing(

@@ -15,6 +15,7 @@ use crate::prometheus;
 
 /// Panels with queries that have no answer here, by design, each with the reason.
 const EMPTY: &[(&str, &str)] = &[
+    ("Errors of discovery", "the demo's cluster always answers"),
     ("Dropped, and why", "the demo drops no target"),
     (
         "Open access and blind trust",
