@@ -7,9 +7,12 @@ import sys
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
+from exporter import exporter
 from overview import overview
+from posture import posture
+from target import target
 
-BOARDS = [overview]
+BOARDS = [overview, target, posture, exporter]
 
 
 def main():

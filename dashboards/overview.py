@@ -4,7 +4,7 @@ from grafana_foundation_sdk.builders import dashboard as d
 
 from parts import (
     BAD, CHOSEN, LIFETIME, NEUTRAL, NOT_AFTER, REMAINING, ROW, SHARE_LEFT, WORRYING,
-    background, bars, board, figure, levels, lines, listing, number_of, rows, setting,
+    background, bars, board, figure, levels, linked, lines, listing, number_of, rows, setting,
 )  # fmt: skip
 
 # Rows of the tables: enough to see what is wrong, few enough for a browser.
@@ -50,14 +50,18 @@ def overview():
         .with_row(d.Row("What to do next"))
         .with_panel(soonest())
         .with_panel(findings())
+        .with_panel(in_clear())
         .with_row(d.Row("The fleet"))
         .with_panel(versions())
+        .with_panel(figure("Post-quantum", "Share of the doors that accept a hybrid ML-KEM key exchange: what is recorded today stays "
+            "secret from a quantum computer of tomorrow.",
+            f"avg({rows('kube_https_tls_post_quantum_accepted')})", levels("blue"), 4).unit("percentunit").height(8))
         .with_panel(lines("Doors in trouble", "How the counts above went.", "short", [
             (number_of(rows("kube_https_certificate_valid") + " == 0"), "invalid certificate"),
             (number_of(f"max by ({ROW}) ({OUTDATED})"), "outdated TLS"),
             (number_of(f"max by ({ROW}) (" + rows("kube_https_plaintext_exposed") + " == 1)"), "in clear"),
             (number_of(rows("kube_https_probe_success") + " == 0"), "no certificate"),
-        ], 16))
+        ], 12))
         .with_row(d.Row("The probes"))
         .with_panel(probes())
         .with_panel(durations())
@@ -100,6 +104,7 @@ def soonest():
             names,
             ("Remaining", False),
         )
+        .override_by_name("Host", [linked()])
         .override_by_name("Remaining", [setting("unit", "s"), setting("decimals", 1)])
         .override_by_name("Share left", [setting("unit", "percentunit"), background(), setting("thresholds", SHARE_LEFT.build())])
     )
@@ -116,7 +121,20 @@ def findings():
         [expr],
         names,
         ("Severity", False),
-    ).override_by_name("Severity", [setting("mappings", [mapping]), background()])
+    ).override_by_name("Host", [linked()]).override_by_name("Severity", [setting("mappings", [mapping]), background()])
+
+
+def in_clear():
+    exposed = rows("kube_https_plaintext_exposed") + " == 1"
+    expr = f"topk({MOST}, max by ({ROW}, plaintext_port) ({exposed}))"
+    return listing(
+        "Plaintext doors",
+        f"Ports that serve HTTP in clear, at most {MOST}: neither closed, nor a redirect, nor a refusal.",
+        [expr],
+        {"plaintext_port": "Plaintext port", **TARGET_COLUMNS},
+        ("Host", False),
+        height=8,
+    ).override_by_name("Host", [linked()])
 
 
 def versions():

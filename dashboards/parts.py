@@ -1,6 +1,6 @@
 """What the dashboards are made of: queries that hold for any set-up, and panels with the same manners."""
 
-from grafana_foundation_sdk.builders import bargauge, common as c, dashboard as d, prometheus, stat, table, timeseries
+from grafana_foundation_sdk.builders import bargauge, common as c, dashboard as d, prometheus, stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.models import common, dashboard
 
 SOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
@@ -22,6 +22,11 @@ def rows(metric, matchers=""):
 def number_of(vector):
     """How many samples; 0 rather than nothing."""
     return f"count({vector}) or vector(0)"
+
+
+def share_of(part, whole):
+    """How much of `whole`, by number of samples; nothing where there is none."""
+    return f"(count({part}) or vector(0)) / count({whole})"
 
 
 NOT_BEFORE = rows("kube_https_certificate_not_before_timestamp_seconds", 'position="leaf"')
@@ -100,6 +105,15 @@ def lines(title, description, unit, queries, width=8, height=8):
     return panel
 
 
+def timeline(title, description, queries, mappings, width=24, height=8):
+    """How each series of `queries`, pairs of an expression and its legend, stood over time: a bar whose colour is by value."""
+    panel = described(statetimeline.Panel(), title, description, width, height).unit("short").mappings(mappings)
+    panel.show_value(common.VisibilityMode.NEVER).merge_values(True)
+    for expr, legend in queries:
+        panel.with_target(over_time(expr, legend))
+    return panel
+
+
 def listing(title, description, queries, names, sort_by, width=24, height=10):
     """A table of the labels and values of instant `queries`; `names` are its columns, in order, and what they are called."""
     panel = described(table.Panel(), title, description, width, height).unit("short").filterable(True)
@@ -132,7 +146,30 @@ def background():
     return setting("custom.cellOptions", {"type": "color-background", "mode": "basic"})
 
 
+def words(meanings):
+    """What values are called, and in which colour: words({"1": ("yes", "green")})."""
+    return {
+        "type": "value",
+        "options": {value: {"text": text, "color": colour, "index": index} for index, (value, (text, colour)) in enumerate(meanings.items())},
+    }
+
+
+YES_IS_GOOD = words({"1": ("yes", "green"), "0": ("no", "red")})
+YES_IS_BAD = words({"1": ("yes", "red"), "0": ("no", "green")})
+
+
+def linked():
+    """The column leads to the board of the row's host."""
+    query = "var-source=${__data.fields.Source}&var-namespace=${__data.fields.Namespace}&var-host=${__data.fields.Host}"
+    url = f"/d/{TARGET}?${{datasource:queryparam}}&${{cluster:queryparam}}&{query}&${{__url_time_range}}"
+    return setting("links", [{"title": "The host", "url": url}])
+
+
 # ---- Boards
+
+# What the boards of one set are found by, to link them with one another.
+TAG = "kube-https-exporter"
+TARGET = "kube-https-target"
 
 
 def choice(name, label, query):
@@ -159,7 +196,15 @@ def board(uid, title, description):
         d.Dashboard(title)
         .uid(uid)
         .description(description)
-        .tags(["kube-https-exporter", "tls", "certificates"])
+        .tags([TAG, "tls", "certificates"])
+        .link(
+            d.DashboardLink("Kube HTTPS")
+            .type(dashboard.DashboardLinkType.DASHBOARDS)
+            .tags([TAG])
+            .as_dropdown(True)
+            .include_vars(True)
+            .keep_time(True)
+        )
         .readonly()
         .time("now-24h", "now")
         .refresh("1m")

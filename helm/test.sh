@@ -40,6 +40,7 @@ done
 # In the place where the unit tests look for the rule file.
 mkdir "$tmp/alerts"
 cp -r ../alerts/tests "$tmp/alerts/tests"
+cp ../alerts/*.recording.rules.yaml "$tmp/alerts/"
 render --set prometheusRule.enabled=true >"$tmp/out"
 rules "$tmp/out" >"$tmp/alerts/kube-https-exporter.rules.yaml"
 promtool test rules "$tmp"/alerts/tests/*.yaml >"$tmp/err" 2>&1 || complain "the rendered alerts: $(cat "$tmp/err")"

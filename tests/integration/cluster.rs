@@ -125,6 +125,16 @@ impl Cluster {
         self.kubeconfig(ADMIN)
     }
 
+    /// How Prometheus scrapes the API server.
+    pub(crate) fn scrape_config(&self) -> Value {
+        json!({
+            "job_name": "apiserver", "scheme": "https",
+            "authorization": {"credentials": ADMIN},
+            "tls_config": {"insecure_skip_verify": true},
+            "static_configs": [{"targets": [self.address.to_string()]}],
+        })
+    }
+
     /// A kubeconfig for the holder of this token.
     pub(crate) fn kubeconfig(&self, token: &str) -> PathBuf {
         let url = format!("https://{}", self.address);

@@ -17,7 +17,7 @@ use crate::exporter::Exporter;
 use crate::scrape::{Sample, Scrape, series};
 
 /// Families that the demo does not show, each with the reason.
-const NOT_IN_THE_DEMO: &[(&str, &str)] = &[(
+pub(crate) const NOT_IN_THE_DEMO: &[(&str, &str)] = &[(
     "kube_https_finding_waived_info",
     "the demo has no configuration file that could accept a finding",
 )];

@@ -47,6 +47,12 @@ mod replicas;
 mod chart;
 /// A real Prometheus: both formats, the alert rules, and promtool.
 mod prometheus;
+/// What every alert must have: texts, a runbook, a dashboard.
+mod alerts;
+/// From a host that breaks to the page, and back, through a real Prometheus and Alertmanager.
+mod paging;
+/// The queries of the dashboards, on a real Prometheus.
+mod boards;
 /// Everything that the demo shows.
 mod golden;
 /// What `check` prints and how it ends.

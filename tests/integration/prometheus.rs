@@ -17,7 +17,7 @@ use crate::peers;
 use crate::process::{Peer, Site, command};
 
 /// Between two looks at what is waited for.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// The jobs, and the one format that each of them takes.
 const JOBS: [(&str, &str); 2] = [
@@ -38,11 +38,15 @@ fn prometheus(exporter: SocketAddr) -> Peer {
             "static_configs": [{"targets": [exporter.to_string()]}],
         })
     });
-    let config = json!({
+    start(&json!({
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": [rules],
         "scrape_configs": jobs,
-    });
+    }))
+}
+
+/// A Prometheus by this configuration.
+pub(crate) fn start(config: &Value) -> Peer {
     Peer::start("prometheus", |site| {
         let file = site.write("prometheus.yml", &config.to_string());
         let mut command = command("prometheus");
@@ -55,19 +59,26 @@ fn prometheus(exporter: SocketAddr) -> Peer {
 }
 
 /// What Prometheus answers at this path of its API; `Null` until it is ready.
-async fn ask(prometheus: &Peer, path: &str) -> Value {
+pub(crate) async fn ask(prometheus: &Peer, path: &str) -> Value {
     let answer = http::get(prometheus.address, &format!("/api/v1/{path}")).await;
     let body = answer.map(|answer| answer.body).unwrap_or_default();
     let mut answer: Value = serde_json::from_str(&body).unwrap_or_default();
     answer["data"].take()
 }
 
+/// The series of an instant query.
+pub(crate) async fn series(prometheus: &Peer, query: &str) -> Vec<Value> {
+    let escaped: String = form_urlencoded::byte_serialize(query.as_bytes()).collect();
+    let mut data = ask(prometheus, &format!("query?query={escaped}")).await;
+    let series = data["result"].as_array_mut().map(std::mem::take);
+    series.unwrap_or_default()
+}
+
 /// The values of an instant query, by this label.
 async fn query(prometheus: &Peer, query: &str, label: &str) -> BTreeMap<String, f64> {
-    let escaped: String = form_urlencoded::byte_serialize(query.as_bytes()).collect();
-    let data = ask(prometheus, &format!("query?query={escaped}")).await;
-    let series = data["result"].as_array().into_iter().flatten();
+    let series = series(prometheus, query).await;
     series
+        .iter()
         .map(|series| {
             let label = series["metric"][label].as_str().unwrap();
             let value = series["value"][1].as_str().unwrap();
@@ -77,7 +88,7 @@ async fn query(prometheus: &Peer, query: &str, label: &str) -> BTreeMap<String, 
 }
 
 /// Asks until `done`, and gives the last answer.
-async fn until<T: std::fmt::Debug>(
+pub(crate) async fn until<T: std::fmt::Debug>(
     what: &str,
     prometheus: &Peer,
     ask: impl AsyncFn() -> T,
