@@ -398,8 +398,8 @@ impl Section for Discovery {
             name: "node",
             kind: "map",
             default: "{}",
-            meaning: "Each node's kubelet, and the ports that must be closed on nodes. Off where \
-                      `namespaces` is set.",
+            meaning: "Each node's kubelet, the control plane's components on its nodes, and the ports \
+                      that must be closed on nodes. Off where `namespaces` is set.",
             read: |discovery, written| switch(&mut discovery.node, written),
             inside: Some(rows::<Source>),
         },

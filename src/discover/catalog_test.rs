@@ -129,6 +129,7 @@ impl Known {
 
 const A: &str = "192.0.2.1";
 const B: &str = "192.0.2.2";
+const C: &str = "192.0.2.3";
 
 #[test]
 fn an_object_appears_changes_and_goes() {
@@ -374,10 +375,15 @@ fn a_rule_sets_roots_plaintext_and_what_is_accepted() {
     let mut known = Known::new(rules, NO_CAPS);
     let mut own_roots = object("own", 1, &[("a", B, true)]);
     own_roots.targets[0].expect.roots = RootsRef::File(Path::new("own.pem").into());
+    let mut given = object("given", 1, &[("a", C, true)]);
+    given.targets[0].expect.roots = RootsRef::Given(Arc::new([]));
     known.hear(Update::Listed(vec![
         object("x", 1, &[("a", A, true), ("b", A, true), ("c", A, true)]),
         own_roots,
+        given,
     ]));
+    let own = RootsRef::Given(Arc::new([]));
+    assert_eq!(known.row("a", C).expect.roots, own);
 
     assert_eq!(known.row("a", A).expect.roots, RootsRef::File(file));
     assert_eq!(known.row("a", A).expect.plaintext, PlaintextRule::Forbidden);

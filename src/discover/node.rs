@@ -2,6 +2,11 @@
 //!
 //! A kubelet's certificate is one that it signed itself, unless the cluster's authority is made to
 //! sign it (`serverTLSBootstrap`): then it is judged in full, otherwise for information.
+//!
+//! On nodes of the control plane, the scheduler, the controller manager and etcd are looked at too.
+//! Where they listen on loopback alone, as kubeadm has the first two, that they do not answer is
+//! as it should be: it is no finding. Etcd asks for a client's certificate, after it has shown its
+//! own, which an authority of its own has signed: its dates alone are judged.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,7 +26,7 @@ use crate::model::{
 
 pub(super) const SOURCE: Source = Source {
     name: NAME,
-    help: "Every node's kubelet, and the ports that must be closed on nodes.",
+    help: "Every node's kubelet, the control plane's components on its nodes, and the ports that must be closed on nodes.",
     access: &[KIND.access()],
     // Nodes are in no namespace: whoever looks at some namespaces does not mean them.
     enabled: |config| config.discovery.node && config.namespaces.is_empty(),
@@ -35,8 +40,47 @@ pub(super) const KIND: Kind = Kind::cluster_scoped::<Node>();
 
 /// Ports that give whoever asks access to the node or the cluster, and that nothing else is known
 /// to use: Docker's API, the kubelet's read-only port, and the scheduler's and the controller
-/// manager's ports in clear. (The API server's, 8080, is used by too much else.)
+/// manager's ports in clear.
 const MUST_BE_CLOSED: [u16; 4] = [2375, 10255, 10251, 10252];
+
+/// What must be closed besides on nodes of the control plane: the API server's port in clear, which
+/// asks nobody who they are (`--insecure-port`, gone since Kubernetes 1.20). On other nodes, too
+/// much else uses it.
+const INSECURE_API: u16 = 8080;
+
+/// Labels of nodes of the control plane: that of kubeadm since Kubernetes 1.20, and before.
+const CONTROL_PLANE: [&str; 2] = [
+    "node-role.kubernetes.io/control-plane",
+    "node-role.kubernetes.io/master",
+];
+
+/// A component that may listen at a node's address.
+struct Component {
+    port: u16,
+    /// Who connects to it.
+    clients: Clients,
+}
+
+/// The controller manager and the scheduler make their certificates themselves, anew at each
+/// start, and nobody verifies them; etcd is verified by API servers (2379) and by its peers (2380).
+const COMPONENTS: [Component; 4] = [
+    Component {
+        port: 10_257,
+        clients: Clients::Unknown,
+    },
+    Component {
+        port: 10_259,
+        clients: Clients::Unknown,
+    },
+    Component {
+        port: 2379,
+        clients: Clients::Verifying,
+    },
+    Component {
+        port: 2380,
+        clients: Clients::Verifying,
+    },
+];
 
 fn start(context: &Context, cluster: &Cluster) -> BoxStream<'static, Update> {
     let watches = Watch::all(context, cluster, KIND, |owner, node| {
@@ -55,6 +99,8 @@ pub(super) struct NodeFacts {
     pub(super) ready: bool,
     /// Where its kubelet listens, if it says so.
     kubelet: Option<u16>,
+    /// Whether it has a part of the control plane.
+    control_plane: bool,
 }
 
 /// Reads a node: `status.addresses` of the type `InternalIP`, the condition `Ready` and
@@ -80,18 +126,15 @@ pub(super) fn facts(node: &Node) -> NodeFacts {
         kubelet: kubelet
             .and_then(|endpoint| u16::try_from(endpoint.port).ok())
             .filter(|port| *port != 0),
+        control_plane: (node.metadata.labels.iter().flatten())
+            .any(|(label, _)| CONTROL_PLANE.contains(&label.as_str())),
     }
 }
 
 /// The targets of a node, and what cannot be one.
 pub(super) fn targets(owner: &Owner, node: &NodeFacts) -> Targets {
-    let kubelet = |ip: &IpAddr| Some(target(owner, *ip, node.kubelet?, true));
-    let closed = |ip: &IpAddr| {
-        let (owner, ip) = (owner.clone(), *ip);
-        MUST_BE_CLOSED.map(move |port| target(&owner, ip, port, false))
-    };
     let addresses = node.addresses.iter();
-    let targets = addresses.flat_map(|ip| kubelet(ip).into_iter().chain(closed(ip)));
+    let targets = addresses.flat_map(|ip| at(owner, *ip, node));
     let missing = node.addresses.is_empty() || node.kubelet.is_none();
     let dropped = missing.then(|| Dropped {
         host: Arc::default(),
@@ -100,19 +143,65 @@ pub(super) fn targets(owner: &Owner, node: &NodeFacts) -> Targets {
     (targets.collect(), dropped.into_iter().collect())
 }
 
-/// A kubelet's port, or one that must be closed.
-fn target(owner: &Owner, ip: IpAddr, port: u16, kubelet: bool) -> Target {
+/// The targets at one address of a node.
+fn at(owner: &Owner, ip: IpAddr, node: &NodeFacts) -> Vec<Target> {
+    let kubelet = node.kubelet.map(|port| kubelet(owner, ip, port));
+    let in_clear = node.control_plane.then_some(INSECURE_API);
+    let closed = MUST_BE_CLOSED.into_iter().chain(in_clear);
+    let closed = closed.map(|port| closed_port(owner, ip, port));
+    let components = COMPONENTS.iter().filter(|_| node.control_plane);
+    let components = components.map(|component| component.target(owner, ip));
+    kubelet
+        .into_iter()
+        .chain(closed)
+        .chain(components)
+        .collect()
+}
+
+fn kubelet(owner: &Owner, ip: IpAddr, port: u16) -> Target {
+    let expect = Expectation {
+        name: Some(ip.to_string().into()),
+        roots: RootsRef::Cluster,
+        plaintext: PlaintextRule::Forbidden,
+        clients: Clients::Unknown,
+        ..Expectation::default()
+    };
+    target(owner, ip, port, expect)
+}
+
+fn closed_port(owner: &Owner, ip: IpAddr, port: u16) -> Target {
+    let expect = Expectation {
+        tls: false,
+        roots: RootsRef::Cluster,
+        plaintext: PlaintextRule::Allowed,
+        clients: Clients::Nobody,
+        ..Expectation::default()
+    };
+    target(owner, ip, port, expect)
+}
+
+impl Component {
+    fn target(&self, owner: &Owner, ip: IpAddr) -> Target {
+        let expect = Expectation {
+            tls: false,
+            roots: RootsRef::Any,
+            plaintext: PlaintextRule::Forbidden,
+            clients: self.clients,
+            ..Expectation::default()
+        };
+        target(owner, ip, self.port, expect)
+    }
+}
+
+/// Plaintext is looked for on the very port, if at all.
+fn target(owner: &Owner, ip: IpAddr, port: u16, expect: Expectation) -> Target {
+    let looked_for = expect.plaintext != PlaintextRule::Allowed;
     let address = Address::Ip(ip);
     let plain_door = PlainDoor {
         address: address.clone(),
         port,
         host: Arc::default(),
         guarded: false,
-    };
-    let (plaintext, clients) = if kubelet {
-        (PlaintextRule::Forbidden, Clients::Unknown)
-    } else {
-        (PlaintextRule::Allowed, Clients::Nobody)
     };
     Target {
         row: Row {
@@ -123,21 +212,17 @@ fn target(owner: &Owner, ip: IpAddr, port: u16, kubelet: bool) -> Target {
             address: ip.to_string().into(),
             name: Arc::clone(&owner.name),
         },
-        plaintext: kubelet.then(|| Arc::new(plain_door)).into_iter().collect(),
+        plaintext: looked_for
+            .then(|| Arc::new(plain_door))
+            .into_iter()
+            .collect(),
         tls: Arc::new(TlsDoor {
             address,
             port,
             server_name: None,
             guarded: false,
         }),
-        expect: Expectation {
-            tls: kubelet,
-            name: kubelet.then(|| ip.to_string().into()),
-            roots: RootsRef::Cluster,
-            plaintext,
-            clients,
-            ..Expectation::default()
-        },
+        expect,
         owners: vec![owner.clone()],
     }
 }

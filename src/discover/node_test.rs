@@ -31,7 +31,6 @@ fn rendered(node: &Node) -> String {
         let (row, expect) = (&target.row, &target.expect);
         assert_eq!((&*row.namespace, &*row.host), ("", ""));
         assert_eq!((&row.name, &target.tls.server_name), (&owner.name, &None));
-        assert_eq!(expect.roots, RootsRef::Cluster);
         assert!(!target.tls.guarded);
         let said = match (&expect.name, expect.clients) {
             (None, Clients::Nobody) => {
@@ -40,7 +39,13 @@ fn rendered(node: &Node) -> String {
             }
             (Some(name), Clients::Unknown) => {
                 assert!(expect.tls && target.plaintext.len() == 1);
+                assert_eq!(expect.roots, RootsRef::Cluster);
                 format!("TLS for {name}, nothing in clear")
+            }
+            (None, clients) => {
+                assert!(!expect.tls && target.plaintext.len() == 1);
+                assert_eq!(expect.roots, RootsRef::Any);
+                format!("TLS if reachable, {clients:?}, nothing in clear")
             }
             _ => panic!("{target:?}"),
         };

@@ -163,6 +163,18 @@ async fn hear(count: usize, script: Vec<Answer>) -> (Vec<String>, Vec<String>) {
 }
 
 #[tokio::test(start_paused = true)]
+async fn large_objects_are_asked_for_in_small_pages() {
+    let server = Server::default();
+    let script = [page("next", &[]), list("7", &[]), Answer::Open(vec![])];
+    server.script.lock().unwrap().extend(script);
+    let updates = server.follow(None).paged(20).stream();
+    updates.take(2).collect::<Vec<_>>().await;
+    let asked = server.asked.lock().unwrap().clone();
+    assert!(asked[0].ends_with("limit=20"), "{asked:?}");
+    assert!(asked[1].ends_with("limit=20&continue=next"), "{asked:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn all_pages_are_one_listing() {
     let script = vec![
         page("next", &[ingress("a", "1")]),

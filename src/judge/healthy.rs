@@ -92,6 +92,31 @@ fn api_servers_as_kubeadm_makes_them_have_no_findings() {
 }
 
 #[test]
+fn etcd_as_kubeadm_makes_it_has_no_findings_and_its_dates_are_judged() {
+    let own = root(authority("etcd-ca"));
+    let judged = |days| {
+        let leaf = issued(server("cp-1", &["cp-1", "192.0.2.1"], days), &own);
+        let mut scene = with_versions(Scene::new().showing(&[&leaf]));
+        let seen = scene.tls.addresses[0].handshake.as_mut().unwrap();
+        seen.value.client_auth = ClientAuth::Required;
+        scene.target.row.source = "node";
+        scene.target.expect.tls = false;
+        scene.target.expect.name = None;
+        scene.target.expect.roots = RootsRef::Any;
+        scene.target.expect.plaintext = PlaintextRule::Forbidden;
+        let scene = scene.plain(443, &[PlainAnswer::NoAnswer]);
+        let policy = Policy::new(&Config::default(), Roots::empty().with_public(&[&own.der]));
+        scene.judged(&policy)
+    };
+    let healthy = judged(365);
+    assert_eq!(findings(&healthy), []);
+    assert_eq!(value(&healthy, VALID), None);
+    let expired = judged(29);
+    let said = [("certificate_expired", crate::model::Severity::Critical)];
+    assert_eq!(findings(&expired), said);
+}
+
+#[test]
 fn an_ingress_host_as_cert_manager_has_it_issued_has_no_findings() {
     let root = root(authority("Public Root"));
     let mut between = authority("R13");

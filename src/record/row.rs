@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Clients, Extra, Finding, Owner, Reason, Sample, Severity, StoredObject, Summary, Target,
-    Verdict, Waived,
+    Clients, Expectation, Extra, Finding, Owner, Reason, RootsRef, Sample, Severity, StoredObject,
+    Summary, Target, Verdict, Waived,
 };
 
 use super::block::{Block, RowLabels};
@@ -35,7 +35,11 @@ impl RowRecord {
         verdict: Verdict,
         probed: bool,
     ) -> Self {
-        let posture = Posture::of(target.expect.clients, &verdict, probed);
+        let clients = match target.expect.clients {
+            _ if !probed && may_be_closed(&target.expect) => Clients::Nobody,
+            clients => clients,
+        };
+        let posture = Posture::of(clients, &verdict, probed);
         let mut samples = verdict.samples;
         samples.extend(verdict.findings.iter().map(finding_sample));
         samples.extend(verdict.waived.iter().map(waived_sample));
@@ -77,6 +81,11 @@ impl StoredRecord {
             object,
         }
     }
+}
+
+/// Whether it is looked for only in case that it is there, as a component of the control plane is.
+fn may_be_closed(expect: &Expectation) -> bool {
+    !expect.tls && expect.roots == RootsRef::Any
 }
 
 fn finding_sample(finding: &Finding) -> Sample {
@@ -186,6 +195,18 @@ mod tests {
             verdict.find(spec, *severity, "");
         }
         Posture::of(Clients::Verifying, &verdict, probed)
+    }
+
+    #[test]
+    fn only_what_is_looked_for_in_case_it_is_there_may_be_closed() {
+        let expect = |tls, roots| Expectation {
+            tls,
+            roots,
+            ..Expectation::default()
+        };
+        assert!(may_be_closed(&expect(false, RootsRef::Any)));
+        assert!(!may_be_closed(&expect(true, RootsRef::Any)));
+        assert!(!may_be_closed(&expect(false, RootsRef::Public)));
     }
 
     #[test]

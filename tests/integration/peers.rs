@@ -2,10 +2,11 @@
 //! them with another client.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::process::Command;
 
-use crate::ca::Leaf;
-use crate::process::{Peer, Site, command, free_plaintext_port, run, script, tool};
+use crate::ca::{CA, Leaf};
+use crate::process::{Peer, Site, command, free_plaintext_port, free_port, run, script, tool};
 
 /// All suites, and signatures with SHA-1: without it OpenSSL 3 refuses TLS 1.0 and 1.1.
 const ALL_CIPHERS: &str = "ALL:@SECLEVEL=0";
@@ -41,6 +42,33 @@ pub(crate) fn nginx_server(leaf: &Leaf, directives: &str) -> Peer {
             ),
         );
         with(command("nginx"), &["-c", &config])
+    })
+}
+
+/// etcd as kubeadm has it, at `address` on its usual port too: clients must show a certificate.
+pub(crate) fn etcd(leaf: &Leaf, address: Ipv4Addr) -> Peer {
+    Peer::start("etcd", |site| {
+        let (cert, key) = site.write_leaf(leaf);
+        let ca = site.write("ca.pem", &CA.issuer.pem());
+        let (port, peer_port) = (site.port, free_port());
+        let clients = format!("https://127.0.0.1:{port},https://{address}:2379");
+        let peers = format!("http://127.0.0.1:{peer_port}");
+        let words = [
+            format!("--data-dir={}", site.path("data")),
+            format!("--listen-client-urls={clients}"),
+            format!("--advertise-client-urls={clients}"),
+            format!("--listen-peer-urls={peers}"),
+            format!("--initial-advertise-peer-urls={peers}"),
+            format!("--initial-cluster=default={peers}"),
+            format!("--cert-file={cert}"),
+            format!("--key-file={key}"),
+            format!("--trusted-ca-file={ca}"),
+            "--client-cert-auth".to_owned(),
+            "--unsafe-no-fsync".to_owned(),
+        ];
+        let mut command = command("etcd");
+        command.args(words);
+        command
     })
 }
 

@@ -11,13 +11,16 @@ use serde_json::json;
 use crate::ca::CA;
 use crate::cluster::Cluster;
 use crate::exporter::Exporter;
-use crate::peers::nginx;
+use crate::peers::{etcd, nginx};
 use crate::scrape::{Metric, Scrape};
 
 const ACCOUNT: &str = "exporter";
 
 /// A node that nobody else listens at.
 const NODE: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 1);
+
+/// A node of the control plane, of which only etcd listens at an address of the node.
+const CONTROL_PLANE: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 2);
 
 /// Where a cluster's node ports are (`--service-node-port-range`).
 const NODE_PORTS: std::ops::RangeInclusive<u16> = 30_000..=32_767;
@@ -125,4 +128,38 @@ async fn a_node_port_in_clear_an_open_port_and_a_kubelet_are_told_for_what_they_
     untrusted.label("severity", "info").holds();
     let gone = of(&scrape, finding, &node, "10250").label("finding", "unreachable");
     gone.label("severity", "warning").holds();
+}
+
+#[tokio::test]
+async fn of_the_control_plane_what_answers_is_told_and_what_does_not_is_as_it_should_be() {
+    let _etcd = etcd(&CA.leaf(&["node-c"]), CONTROL_PLANE);
+    let cluster = Cluster::start().await;
+    cluster.grant_all(ACCOUNT).await;
+    let address = CONTROL_PLANE.to_string();
+    set_node(&cluster, "c", &address, 10_250).await;
+    let labels = json!({"node-role.kubernetes.io/control-plane": ""});
+    let node = json!({"metadata": {"name": "c", "labels": labels}});
+    cluster.apply::<Node>("", node).await;
+
+    let kubeconfig = cluster.kubeconfig(&cluster.token(ACCOUNT).await);
+    let exporter = Exporter::serve(&json!({}), Some(&kubeconfig)).await;
+    exporter.ready().await;
+    let scrape = exporter
+        .until("etcd was asked", |scrape| {
+            let versions = of(scrape, "kube_https_tls_version_accepted", &address, "2379");
+            versions.label("version", "TLS 1.3").get().is_some()
+        })
+        .await;
+    let etcd = |name| of(&scrape, name, &address, "2379");
+    etcd("kube_https_probe_success").holds();
+    etcd("kube_https_tls_client_certificate_info")
+        .label("mode", "required")
+        .holds();
+    etcd("kube_https_finding").absent();
+    let ends = etcd("kube_https_certificate_not_after_timestamp_seconds");
+    assert!(ends.label("position", "leaf").get().is_some());
+    for port in ["2380", "10257", "10259", "8080"] {
+        of(&scrape, "kube_https_finding", &address, port).absent();
+        of(&scrape, "kube_https_probe_success", &address, port).absent();
+    }
 }
