@@ -183,7 +183,7 @@ impl Section for RuleMatch {
             kind: "text",
             default: "(any)",
             meaning: "The name of the discovery source: `api_server`, `node`, `ingress`, `gateway`, \
-                      `service`, `authority` or `static`.",
+                      `service`, `authority`, `secret`, `static` or `file`.",
             read: |wanted, written| {
                 let words = SOURCES.map(|name| (name, name));
                 wanted.source = written

@@ -142,8 +142,10 @@ fn replicas(owner: &Owner, slice: &EndpointSlice) -> Targets {
     (targets.collect(), Vec::new())
 }
 
+/// An API server at this address.
+///
 /// Plaintext is looked for on the TLS port alone: there, an API server refuses it.
-fn target(
+pub(super) fn target(
     owner: &Owner,
     address: Address,
     port: u16,

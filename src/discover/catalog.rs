@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::caps::{Admission, Rank};
-use super::shelf::Shelf;
+use super::shelf::{Shelf, Stock};
 use super::{Declared, DropReason, ObjectKey, Update};
 use crate::config::{Caps, Rule, rule_for};
 use crate::model::{Owner, Place, PlaintextRule, RootsRef, StoredObject, StoredPlace, Target};
@@ -153,8 +153,15 @@ impl Catalog {
     fn put(&mut self, source: &'static str, declared: Declared, touched: &mut BTreeSet<Place>) {
         let key = ObjectKey::from(&declared.object);
         let before = self.remove(source, &key);
-        self.shelf
-            .put(source, &key, declared.stored, &declared.labels);
+        self.shelf.put(
+            source,
+            &key,
+            Stock {
+                stored: declared.stored,
+                flaws: declared.flaws,
+                labels: Arc::clone(&declared.labels),
+            },
+        );
         let mut object = Object {
             owner: declared.object,
             places: BTreeSet::new(),

@@ -12,6 +12,7 @@ mod catalog;
 mod caps;
 mod cluster;
 mod controller;
+mod files;
 mod fixed;
 mod gateway;
 mod host;
@@ -26,6 +27,7 @@ mod node_ports;
 mod object;
 mod published;
 pub mod rbac;
+mod secret;
 mod service;
 mod shelf;
 mod speaks;
@@ -38,7 +40,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 
 use crate::config::Config;
-use crate::model::{Owner, Stored, Target, UnixTime};
+use crate::model::{Flaw, Owner, Stored, Target, UnixTime};
 
 pub use catalog::{Catalog, Change};
 pub use cluster::{Cluster, ClusterError, Search};
@@ -52,7 +54,9 @@ pub const SOURCES: &[Source] = &[
     gateway::SOURCE,
     service::SOURCE,
     authority::SOURCE,
+    secret::SOURCE,
     fixed::SOURCE,
+    files::SOURCE,
 ];
 
 /// One source: what it reads, and how it says what it found.
@@ -160,6 +164,8 @@ pub struct Declared {
     pub targets: Vec<Target>,
     /// Certificates in it that no handshake shows; added by [`Declared::store`].
     pub stored: Vec<Stored>,
+    /// What is wrong with it that no probe would show.
+    pub flaws: Vec<Flaw>,
     /// What it declares that cannot be a target, and why.
     pub dropped: Vec<Dropped>,
 }
@@ -172,6 +178,7 @@ impl Declared {
             labels,
             targets: Vec::new(),
             stored: Vec::new(),
+            flaws: Vec::new(),
             dropped: Vec::new(),
         }
     }
@@ -293,7 +300,9 @@ mod tests {
 
     #[test]
     fn a_source_asks_for_access_if_and_only_if_it_needs_a_cluster() {
-        for source in SOURCES {
+        // What the configuration names is in no table.
+        let in_the_table = SOURCES.iter().filter(|source| source.name != secret::NAME);
+        for source in in_the_table {
             let alone = matches!(source.start, Start::Alone(_));
             assert_eq!(source.access.is_empty(), alone, "{}", source.name);
         }

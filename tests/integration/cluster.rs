@@ -19,6 +19,7 @@ use kube_https_exporter::discover::{SOURCES, Search};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use crate::ca::CA;
 use crate::process::{Site, command, free_port};
 
 /// Between two looks at whether the API server is ready.
@@ -59,6 +60,7 @@ impl Cluster {
             "tokens.csv",
             &format!("{ADMIN},admin,admin,\"system:masters\"\n"),
         );
+        site.write("clients.pem", &CA.issuer.pem());
         let key = rcgen::KeyPair::generate().unwrap();
         site.write("accounts.key", &key.serialize_pem());
         site.write("accounts.pem", &key.public_key_pem());
@@ -338,7 +340,10 @@ impl Cluster {
             kind,
         };
         let namespace = text(&object["metadata"]["namespace"]);
-        let api = Api::namespaced_with(self.client.clone(), &namespace, &kind);
+        let api = match namespace.as_str() {
+            "" => Api::all_with(self.client.clone(), &kind),
+            namespace => Api::namespaced_with(self.client.clone(), namespace, &kind),
+        };
         (api, text(&object["metadata"]["name"]))
     }
 
@@ -428,6 +433,11 @@ fn api_server(site: &Site, etcd_port: u16, address: SocketAddr) -> Child {
         .arg(format!("--token-auth-file={}", site.path("tokens.csv")))
         .arg(format!("--service-account-key-file={public}"))
         .arg(format!("--service-account-signing-key-file={private}"))
+        .arg(format!("--client-ca-file={}", site.path("clients.pem")))
+        .arg(format!(
+            "--requestheader-client-ca-file={}",
+            site.path("clients.pem")
+        ))
         .arg("--service-account-issuer=https://kubernetes.default.svc")
         .arg("--service-cluster-ip-range=10.0.0.0/24")
         .arg("--authorization-mode=RBAC")

@@ -280,6 +280,7 @@ fn stored(namespace: &str) -> Arc<StoredObject> {
             usage: Usage::CaBundle,
             certificates: vec![certificate],
         }],
+        flaws: vec![],
         accept: Arc::default(),
     })
 }
