@@ -86,6 +86,7 @@ fn leaves_are_judged_as_those_that_are_served() {
             found(7 * DAY - 1),
             [("certificate_expiring", Severity::Critical)]
         );
+        assert_eq!(found(0), [("certificate_expiring", Severity::Critical)]);
         assert_eq!(found(-1), [("certificate_expired", Severity::Critical)]);
     }
 }

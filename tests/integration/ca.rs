@@ -38,7 +38,8 @@ pub(crate) struct Leaf {
 }
 
 impl Ca {
-    fn new() -> Self {
+    /// Makes one.
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params

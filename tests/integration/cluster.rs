@@ -19,7 +19,7 @@ use kube_https_exporter::discover::{SOURCES, Search};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::ca::CA;
+use crate::ca::{CA, Ca};
 use crate::process::{Site, command, free_port};
 
 /// Between two looks at whether the API server is ready.
@@ -61,6 +61,8 @@ impl Cluster {
             &format!("{ADMIN},admin,admin,\"system:masters\"\n"),
         );
         site.write("clients.pem", &CA.issuer.pem());
+        // It refuses one authority for both.
+        site.write("proxies.pem", &Ca::new().issuer.pem());
         let key = rcgen::KeyPair::generate().unwrap();
         site.write("accounts.key", &key.serialize_pem());
         site.write("accounts.pem", &key.public_key_pem());
@@ -436,7 +438,7 @@ fn api_server(site: &Site, etcd_port: u16, address: SocketAddr) -> Child {
         .arg(format!("--client-ca-file={}", site.path("clients.pem")))
         .arg(format!(
             "--requestheader-client-ca-file={}",
-            site.path("clients.pem")
+            site.path("proxies.pem")
         ))
         .arg("--service-account-issuer=https://kubernetes.default.svc")
         .arg("--service-cluster-ip-range=10.0.0.0/24")
