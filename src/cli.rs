@@ -103,6 +103,9 @@ pub struct Check {
         hide_possible_values = true
     )]
     pub output: Output,
+    /// Say of this host what declares it, what it became, and why it is or is not probed
+    #[arg(long, value_name = "HOST", conflicts_with = "hosts")]
+    pub why: Option<Arc<str>>,
     /// Exit 1 on a finding this bad or worse: critical, warning, info or never
     #[arg(
         long,

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config;
-use crate::discover::{Access, Health, SOURCES};
+use crate::discover::{Access, Health, Permission, SOURCES};
 use crate::judge::CHECKS;
 use crate::model::{Family, Scope, UnixTime};
 use crate::record::{self, Format, Own};
@@ -96,6 +96,13 @@ fn about_the_exporter() -> Vec<String> {
     for source in sources {
         own.source(source, &Health::Synced(UnixTime::from_secs(0)));
     }
+    let some = Permission {
+        group: String::new(),
+        resource: String::new(),
+        verb: String::new(),
+        scope: String::new(),
+    };
+    own.permissions(&[(some, true)].into());
     let mut rows = Vec::new();
     let mut help = "";
     for line in own.encode(Format::Text).lines() {

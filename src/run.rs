@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::config::Config;
-use crate::discover::{self, Catalog, Cluster, Context};
+use crate::discover::{self, Catalog, Cluster, Context, Declaration};
 use crate::judge::{CHECKS, Policy, Roots};
 use crate::probe::{self, Prober};
 use crate::record::{self, Ledger, Own, Progress, Store};
-use crate::schedule::{self, Schedule};
+use crate::schedule::{self, Question, Schedule};
 
 /// Messages that may wait between two stages: enough that neither idles for the other, and few
 /// enough that a stage that is slow slows the one before it rather than filling the memory.
@@ -28,15 +28,20 @@ pub struct Running {
     pub own: Arc<Own>,
     /// Whether what is known is the whole picture yet.
     pub progress: Arc<Progress>,
+    /// The sources that are on.
+    pub sources: Vec<&'static str>,
+    to_ask: mpsc::Sender<Question>,
     stop: CancellationToken,
     recorded: JoinHandle<()>,
 }
 
-/// Starts every stage but the last, which is for who wants it.
+/// Starts every stage but the last, which is for who wants it. Of what is discovered, only what is
+/// about the host `only` is probed, where there is one.
 pub fn start(
     config: Config,
     cluster: Option<Cluster>,
     roots: Roots,
+    only: Option<Arc<str>>,
 ) -> Result<Running, probe::Error> {
     let config = Arc::new(config);
     let context = Context {
@@ -49,6 +54,7 @@ pub fn start(
 
     let (to_schedule, updates) = mpsc::channel(WAITING);
     let (to_record, events) = mpsc::channel(WAITING);
+    let (to_ask, questions) = mpsc::channel(1);
 
     // discover
     let mut said = discover::start(&context);
@@ -61,12 +67,14 @@ pub fn start(
     }));
 
     // schedule and probe
-    let catalog = Catalog::new(config.rules.clone(), config.caps);
+    let catalog = Catalog::new(&config);
     let plan = Schedule {
         catalog,
         sources: sources.clone(),
         updates,
         events: to_record,
+        questions,
+        only,
     };
     let prober = Arc::new(Prober::new(&config)?);
     let (settings, until) = (Arc::clone(&config), stop.clone());
@@ -87,6 +95,13 @@ pub fn start(
         &config.vantage,
     );
     let own = Arc::new(own);
+    let mut permitted = discover::permissions(&context);
+    let noted = Arc::clone(&own);
+    tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
+        while let Some(permissions) = permitted.next().await {
+            noted.permissions(&permissions);
+        }
+    }));
     let progress = Arc::new(Progress::new(&sources));
     let ledger = Ledger::new(
         Arc::new(Policy::new(&config, roots)),
@@ -100,12 +115,24 @@ pub fn start(
         store,
         own,
         progress,
+        sources,
+        to_ask,
         stop,
         recorded,
     })
 }
 
 impl Running {
+    /// What was declared of a host, and what became of that; nothing where the schedule has ended.
+    pub async fn why(&self, host: &str) -> Vec<Declaration> {
+        let (answer, answered) = oneshot::channel();
+        let host = host.into();
+        if self.to_ask.send(Question { host, answer }).await.is_err() {
+            return Vec::new();
+        }
+        answered.await.unwrap_or_default()
+    }
+
     /// Stops every stage, and waits until all that was seen is recorded.
     pub async fn stop(self) {
         self.stop.cancel();

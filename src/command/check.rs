@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{Environment, Error, find_cluster, load_config, shutdown, start, table};
+use super::{Environment, Error, find_cluster, load_config, shutdown, start, table, why};
 use crate::cli::{Check, Host, Output};
 use crate::clock;
 use crate::config::{Config, FailOn, Files, StaticTarget};
@@ -33,7 +33,7 @@ pub(super) async fn check(typed: Check, environment: &Environment) -> Result<Exi
     let stop = CancellationToken::new();
     shutdown::on_signals(stop.clone()).map_err(Error::Signals)?;
 
-    let running = start(config, cluster, roots)?;
+    let running = start(config, cluster, roots, typed.why.clone())?;
     let finished = stop
         .run_until_cancelled(running.progress.first_pass())
         .await
@@ -42,11 +42,23 @@ pub(super) async fn check(typed: Check, environment: &Environment) -> Result<Exi
         warn!("interrupted: what is printed is what was seen until now");
     }
     let rows = running.store.rows();
-    let complete = finished && running.progress.failed_sources().is_empty();
+    let failed = running.progress.failed_sources();
+    let complete = finished && failed.is_empty();
+    let why = match &typed.why {
+        Some(host) => Some(why::render(
+            host,
+            &running.why(host).await,
+            &rows,
+            &running.sources,
+            &failed,
+        )),
+        None => None,
+    };
     running.stop().await;
 
-    match typed.output {
-        Output::Table => print!("{}", table::render(&rows, clock::now())),
+    match (why, typed.output) {
+        (Some(why), _) => print!("{why}"),
+        (None, Output::Table) => print!("{}", table::render(&rows, clock::now())),
     }
     Ok(exit_code(&rows, complete, typed.fail_on))
 }

@@ -45,7 +45,7 @@ pub(super) async fn demo(typed: cli::Demo) -> Result<ExitCode, Error> {
     let root = CertificateDer::from_pem_slice(demo.ca_pem().as_bytes()).into_iter();
     let roots = Roots::load(&config, &cluster.ca)?.with_configured(&root.collect::<Vec<_>>());
 
-    let running = start(config, Some(cluster), roots)?;
+    let running = start(config, Some(cluster), roots, None)?;
     let (served, ()) = tokio::join!(
         until_stopped(&running, listeners, &typed.web, stop.clone()),
         stop.run_until_cancelled(tell(&running, &urls)).map(|_| ()),

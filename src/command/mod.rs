@@ -5,10 +5,12 @@ mod demo;
 mod serve;
 mod shutdown;
 mod table;
+mod why;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use tracing::warn;
 
@@ -165,6 +167,7 @@ fn start(
     config: Config,
     cluster: Option<Cluster>,
     roots: judge::Roots,
+    only: Option<Arc<str>>,
 ) -> Result<run::Running, Error> {
-    Ok(run::start(config, cluster, roots)?)
+    Ok(run::start(config, cluster, roots, only)?)
 }

@@ -34,7 +34,7 @@ pub(super) async fn serve(typed: Serve, environment: &Environment) -> Result<Exi
         cluster = cluster.as_ref().map(|cluster| &*cluster.context),
         "started",
     );
-    let running = start(config, cluster, roots)?;
+    let running = start(config, cluster, roots, None)?;
     until_stopped(&running, listeners, &typed.web, stop).await?;
     running.stop().await;
     Ok(ExitCode::SUCCESS)

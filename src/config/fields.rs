@@ -47,6 +47,7 @@ impl Default for Config {
                 total: 100_000,
                 per_namespace: 5_000,
             },
+            annotations: true,
             expiry: Expiry {
                 warning: Threshold {
                     share: 0.25,
@@ -141,6 +142,17 @@ impl Section for Config {
             meaning: "Limits on the number of targets. What is over is not probed, and counted.",
             read: |config, written| written.section(&mut config.caps),
             inside: Some(rows::<Caps>),
+        },
+        Field {
+            name: "annotations",
+            kind: "`true` or `false`",
+            default: "true",
+            meaning: "Whether an object may ask, by the annotation `kube-https-exporter/probe: \
+                      \"false\"`, that what it declares is not probed, or say by \
+                      `kube-https-exporter/plaintext` what plaintext may do there, as in a rule. \
+                      The rules written here outrank what objects ask for.",
+            read: |config, written| written.set(&mut config.annotations, value::flag),
+            inside: None,
         },
         Field {
             name: "expiry",

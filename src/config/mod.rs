@@ -163,6 +163,8 @@ pub struct Config {
     pub per_address: PerAddress,
     /// Limits on the number of targets.
     pub caps: Caps,
+    /// Whether objects may ask by annotations not to be probed, or what plaintext may do.
+    pub annotations: bool,
     /// When an expiry is a finding.
     pub expiry: Expiry,
     /// A name for where this instance stands; empty for none.

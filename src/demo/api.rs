@@ -1,8 +1,8 @@
 //! A small Kubernetes API: list and watch of the kinds it serves, with the answers of a real one
 //! where something is absent or not allowed.
 //!
-//! Left out, because no client here needs it: writes, paging (`limit` is a wish, and lists are
-//! short), and set-based selectors.
+//! Whoever may read anything may read everything, and is told so. Left out, because no client here
+//! needs it: writes, paging (`limit` is a wish, and lists are short), and set-based selectors.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -128,22 +128,40 @@ impl Api {
     }
 }
 
+/// Where a client asks what it may do.
+const REVIEWS: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+
+/// The answer: it may.
+fn permitted() -> Response {
+    let review = json!({
+        "kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1",
+        "metadata": {}, "spec": {}, "status": {"allowed": true},
+    });
+    (StatusCode::CREATED, json_body(review.to_string())).into_response()
+}
+
 async fn answer(
     Shared(api): Shared<Arc<Api>>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let allowed = api.admit(uri.path(), &headers).and_then(|()| {
-        let message = "the server does not allow this method on the requested resource";
-        let refusal = || (StatusCode::METHOD_NOT_ALLOWED, message.to_owned());
-        (method == Method::GET).then_some(()).ok_or_else(refusal)
-    });
-    allowed
-        .and_then(|()| api.read(&uri))
-        .unwrap_or_else(|(code, message)| {
-            (code, json_body(status(code, &message).to_string())).into_response()
-        })
+    let asks = method == Method::POST && uri.path() == REVIEWS;
+    let answered = match api.admit(uri.path(), &headers) {
+        Ok(()) if asks => Ok(permitted()),
+        admitted => admitted
+            .and_then(|()| reads(&method))
+            .and_then(|()| api.read(&uri)),
+    };
+    answered.unwrap_or_else(|(code, message)| {
+        (code, json_body(status(code, &message).to_string())).into_response()
+    })
+}
+
+fn reads(method: &Method) -> Result<(), Refusal> {
+    let message = "the server does not allow this method on the requested resource";
+    let refusal = || (StatusCode::METHOD_NOT_ALLOWED, message.to_owned());
+    (method == Method::GET).then_some(()).ok_or_else(refusal)
 }
 
 /// One JSON event a line, for as long as the watch goes on.

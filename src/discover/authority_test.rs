@@ -36,7 +36,7 @@ fn rendered(object: Value) -> String {
     };
     let declared = Declared::from(Object {
         owner,
-        labels: Arc::default(),
+        marks: Arc::default(),
         kept: Some(bundles),
     });
     let stored = declared.stored.iter().map(|stored| {

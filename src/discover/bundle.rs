@@ -102,7 +102,7 @@ pub(super) struct Bundles(pub(super) Vec<Result<Stored, BundleError>>);
 
 impl From<Object<Bundles>> for Declared {
     fn from(object: Object<Bundles>) -> Self {
-        let mut declared = Self::nothing(object.owner, object.labels);
+        let mut declared = Self::nothing(object.owner, object.marks);
         match object.kept {
             Some(bundles) => bundles.0.into_iter().for_each(|read| declared.store(read)),
             None => declared.dropped.push(dropped(DropReason::Unsupported)),

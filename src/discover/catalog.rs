@@ -9,14 +9,18 @@
 //! that what is said of the host rather than of one address (`kube_https_tls_declared`) is said
 //! once. The oldest owner that declares TLS decides the rest of a row.
 
+mod why;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::caps::{Admission, Rank};
+use super::marks::Wishes;
 use super::shelf::{Shelf, Stock};
-use super::{Declared, DropReason, ObjectKey, Update};
-use crate::config::{Caps, Rule, rule_for};
+use super::{Declared, DropReason, Dropped, Marks, ObjectKey, Update};
+use crate::config::{Config, Rule, rule_for};
 use crate::model::{Owner, Place, PlaintextRule, RootsRef, StoredObject, StoredPlace, Target};
+pub use why::{Declaration, Fate, is_about};
 
 /// The most owners that a target lists, the oldest: a tenant could otherwise grow a row, and the
 /// series about it, without bound.
@@ -39,6 +43,8 @@ pub enum Change {
 #[derive(Debug)]
 pub struct Catalog {
     rules: Vec<Rule>,
+    /// Whether what objects ask for by annotations is heard.
+    annotations: bool,
     objects: HashMap<&'static str, HashMap<ObjectKey, Object>>,
     rows: HashMap<Place, Entry>,
     hosts: HashMap<Place, Host>,
@@ -52,7 +58,7 @@ pub struct Catalog {
 struct Object {
     owner: Owner,
     places: BTreeSet<Place>,
-    dropped: Vec<DropReason>,
+    dropped: Vec<Dropped>,
 }
 
 /// One row: who declares it, and what that comes to.
@@ -73,7 +79,7 @@ struct Entry {
 #[derive(Debug, PartialEq)]
 struct Claim {
     target: Target,
-    labels: Arc<BTreeMap<String, String>>,
+    marks: Arc<Marks>,
 }
 
 /// The rows of one host.
@@ -92,16 +98,17 @@ struct Common {
 }
 
 impl Catalog {
-    /// An empty catalogue under these rules and caps.
+    /// An empty catalogue under the rules and caps of `config`.
     #[must_use]
-    pub fn new(rules: Vec<Rule>, caps: Caps) -> Self {
+    pub fn new(config: &Config) -> Self {
         Self {
-            rules,
+            rules: config.rules.clone(),
+            annotations: config.annotations,
             objects: HashMap::new(),
             rows: HashMap::new(),
             hosts: HashMap::new(),
+            admission: Admission::new(config.caps),
             shelf: Shelf::default(),
-            admission: Admission::new(caps),
             dropped: HashMap::new(),
         }
     }
@@ -159,23 +166,23 @@ impl Catalog {
             Stock {
                 stored: declared.stored,
                 flaws: declared.flaws,
-                labels: Arc::clone(&declared.labels),
+                marks: Arc::clone(&declared.marks),
             },
         );
         let mut object = Object {
             owner: declared.object,
             places: BTreeSet::new(),
-            dropped: declared
-                .dropped
-                .iter()
-                .map(|dropped| dropped.reason)
-                .collect(),
+            dropped: declared.dropped,
         };
+        let mut marks = declared.marks;
+        if !self.annotations && marks.wishes != Wishes::default() {
+            Arc::make_mut(&mut marks).wishes = Wishes::default();
+        }
         for target in declared.targets {
             let place = target.row.place();
             let claim = Claim {
                 target,
-                labels: Arc::clone(&declared.labels),
+                marks: Arc::clone(&marks),
             };
             if self.claim(&place, &object.owner, claim) {
                 touched.insert(place.clone());
@@ -188,7 +195,7 @@ impl Catalog {
             let gone = before.places.iter().filter(|place| !stays(place));
             self.release(gone.cloned(), &before.owner, touched);
         }
-        self.count(source, &[], &object.dropped);
+        self.count(source, &[], &reasons(&object));
         self.objects.entry(source).or_default().insert(key, object);
     }
 
@@ -203,7 +210,7 @@ impl Catalog {
     /// Forgets an object, but for its claims.
     fn remove(&mut self, source: &'static str, key: &ObjectKey) -> Option<Object> {
         let object = self.objects.get_mut(source)?.remove(key)?;
-        self.count(source, &object.dropped, &[]);
+        self.count(source, &reasons(&object), &[]);
         Some(object)
     }
 
@@ -366,6 +373,11 @@ impl Catalog {
     }
 }
 
+fn reasons(object: &Object) -> Vec<DropReason> {
+    let dropped = object.dropped.iter();
+    dropped.map(|dropped| dropped.reason).collect()
+}
+
 impl Common {
     fn of(entries: &[&Entry]) -> Option<Self> {
         let oldest = entries
@@ -393,21 +405,24 @@ impl Entry {
         self.claims.keys().chain(parts)
     }
 
-    /// All claims as one target; `None` where there are none, or a rule denies it.
+    /// All claims as one target; `None` where there are none, or a rule denies it, or all who make
+    /// them ask that it is not probed.
     fn merged(&self, place: &Place, common: &Common, rules: &[Rule]) -> Option<Target> {
-        let Claim { target, labels } = self
-            .declaring_tls()
-            .or_else(|| self.claims.values().next())?;
-        let mut target = target.clone();
+        let rule = |claim: &Claim| {
+            let labels = &claim.marks.labels;
+            rule_for(rules, place.source, &place.namespace, &place.host, labels)
+        };
+        let probed = |claim: &&Claim| {
+            let by_rule = rule(claim).and_then(|rule| rule.probe);
+            by_rule.or(claim.marks.wishes.probe) != Some(false)
+        };
+        let mut wanted = self.claims.values().filter(probed);
+        let claim = (self.declaring_tls().filter(probed)).or_else(|| wanted.next())?;
+        let mut target = claim.target.clone();
         target.row.name = Arc::clone(&common.name);
         target.expect.tls = common.tls;
         target.owners = self.owners().take(OWNERS).cloned().collect();
-        let rule = rule_for(rules, place.source, &place.namespace, &place.host, labels);
-        match rule {
-            Some(rule) if rule.probe == Some(false) => None,
-            Some(rule) => Some(under(rule, target)),
-            None => Some(target),
-        }
+        Some(under(rule(claim), claim.marks.wishes, target))
     }
 }
 
@@ -425,17 +440,22 @@ fn host_of(place: &Place) -> Place {
     }
 }
 
-/// The target under the rule. A file of roots that the target itself was given stands.
-fn under(rule: &Rule, mut target: Target) -> Target {
+/// The target under the rule, if there is one for it, and under what its owner asks for where the
+/// rule says nothing. A file of roots that the target itself was given stands.
+fn under(rule: Option<&Rule>, wishes: Wishes, mut target: Target) -> Target {
+    let expect = &mut target.expect;
     if let (Some(file), false) = (
-        &rule.ca_file,
-        matches!(target.expect.roots, RootsRef::File(_)),
+        rule.and_then(|rule| rule.ca_file.as_ref()),
+        matches!(expect.roots, RootsRef::File(_)),
     ) {
-        target.expect.roots = RootsRef::File(Arc::clone(file));
+        expect.roots = RootsRef::File(Arc::clone(file));
     }
-    target.expect.accept = Arc::clone(&rule.accept);
-    if let Some(plaintext) = rule.plaintext {
-        target.expect.plaintext = plaintext;
+    if let Some(rule) = rule {
+        expect.accept = Arc::clone(&rule.accept);
+    }
+    let by_rule = rule.and_then(|rule| rule.plaintext);
+    if let Some(plaintext) = by_rule.or(wishes.plaintext) {
+        expect.plaintext = plaintext;
     }
     if target.expect.plaintext == PlaintextRule::Allowed {
         target.plaintext.clear();

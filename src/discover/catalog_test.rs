@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::super::Dropped;
 use super::*;
-use crate::config::RuleMatch;
+use crate::config::{Caps, RuleMatch};
 use crate::model::{Address, Expectation, PlainDoor, Row, TlsDoor, UnixTime};
 
 const NO_CAPS: Caps = Caps {
@@ -85,7 +85,11 @@ struct Known {
 impl Known {
     fn new(rules: Vec<Rule>, caps: Caps) -> Self {
         Self {
-            catalog: Catalog::new(rules, caps),
+            catalog: Catalog::new(&Config {
+                caps,
+                rules,
+                ..Config::default()
+            }),
             rows: BTreeMap::new(),
         }
     }
@@ -266,6 +270,79 @@ fn rule(matches: RuleMatch) -> Rule {
     }
 }
 
+/// An object whose annotations ask for something.
+fn asking(wishes: Wishes, object: Declared) -> Declared {
+    let marks = Marks {
+        wishes,
+        ..Marks::default()
+    };
+    Declared {
+        marks: Arc::new(marks),
+        ..object
+    }
+}
+
+const NOT_PROBED: Wishes = Wishes {
+    probe: Some(false),
+    plaintext: None,
+};
+
+#[test]
+fn an_object_that_asks_not_to_be_probed_is_not_unless_another_one_declares_the_row() {
+    let mut known = Known::new(vec![], NO_CAPS);
+    let quiet = asking(NOT_PROBED, object("x", 1, &[("a", A, true)]));
+    known.hear(Update::Changed(quiet));
+    assert_eq!(known.rows.len(), 0);
+    assert_eq!(known.dropped(DropReason::Denied), 1);
+    known.hear(Update::Changed(object("y", 2, &[("a", A, true)])));
+    assert_eq!(known.rows.len(), 1);
+    assert_eq!(known.dropped(DropReason::Denied), 0);
+    known.hear(Update::Gone(key("y")));
+    assert_eq!(known.rows.len(), 0);
+}
+
+#[test]
+fn a_rule_outranks_what_an_object_asks_for() {
+    let wishes = Wishes {
+        probe: Some(false),
+        plaintext: Some(PlaintextRule::Allowed),
+    };
+    let insisting = Rule {
+        probe: Some(true),
+        plaintext: Some(PlaintextRule::Forbidden),
+        ..rule(RuleMatch::default())
+    };
+    let mut known = Known::new(vec![insisting], NO_CAPS);
+    let asked = asking(wishes, object("x", 1, &[("a", A, true)]));
+    known.hear(Update::Changed(asked));
+    let target = known.row("a", A);
+    assert_eq!(target.expect.plaintext, PlaintextRule::Forbidden);
+    assert!(!target.plaintext.is_empty());
+}
+
+#[test]
+fn an_object_says_what_plaintext_may_do_where_no_rule_does() {
+    let plaintext = |annotations: bool| {
+        let mut known = Known::new(vec![], NO_CAPS);
+        known.catalog.annotations = annotations;
+        let wishes = Wishes {
+            probe: None,
+            plaintext: Some(PlaintextRule::Allowed),
+        };
+        known.hear(Update::Changed(asking(
+            wishes,
+            object("x", 1, &[("a", A, true)]),
+        )));
+        known.row("a", A).plaintext.len()
+    };
+    assert_eq!(plaintext(true), 0);
+    assert_ne!(
+        plaintext(false),
+        0,
+        "the operator does not hear annotations"
+    );
+}
+
 fn for_host(host: &str) -> RuleMatch {
     RuleMatch {
         host: Some(host.into()),
@@ -335,7 +412,11 @@ fn a_rule_that_forbids_probing_leaves_only_a_count() {
         &[("a", A, true), ("b", A, true)],
     )));
     let mut labelled = object("x", 1, &[("a", A, true), ("b", A, true)]);
-    labelled.labels = Arc::new([("probe".to_owned(), "no".to_owned())].into());
+    let labels = [("probe".to_owned(), "no".to_owned())].into();
+    labelled.marks = Arc::new(Marks {
+        labels,
+        ..Marks::default()
+    });
     assert_eq!(
         known.hear(Update::Changed(labelled)),
         ["- x a 192.0.2.1", "- x b 192.0.2.1"]
@@ -505,4 +586,58 @@ fn what_is_known_depends_on_the_objects_and_not_on_the_way_to_them() {
                 && known.catalog.hosts.is_empty()
         );
     }
+}
+
+#[test]
+fn why_a_host_is_probed_or_not_is_said_of_every_object_that_declares_it() {
+    let rules = vec![
+        rule(for_host("else.test")),
+        Rule {
+            probe: Some(false),
+            ..rule(for_host("denied.test"))
+        },
+    ];
+    let caps = Caps {
+        total: 2,
+        ..NO_CAPS
+    };
+    let mut known = Known::new(rules, caps);
+    let without_address = Declared {
+        dropped: vec![Dropped {
+            host: "*.test".into(),
+            reason: DropReason::NoAddress,
+        }],
+        ..object("w", 1, &[])
+    };
+    known.hear(Update::Listed(vec![
+        without_address,
+        object("x", 2, &[("shop.test", A, true), ("denied.test", A, true)]),
+        asking(NOT_PROBED, object("y", 3, &[("quiet.test", A, true)])),
+        object("z", 4, &[("shop.test", A, false), ("more.test", A, true)]),
+        object("late", 5, &[("last.test", A, true)]),
+    ]));
+    let said = |host: &str| -> Vec<String> {
+        let why = known.catalog.why(host).into_iter();
+        why.map(|declared| {
+            let fate = match declared.fate {
+                Fate::Probed(target) => format!("probed at {}", target.row.address),
+                Fate::DeniedByRule(number) => format!("rule {number}"),
+                Fate::DeniedByAnnotation => "annotation".to_owned(),
+                Fate::Dropped(reason) => reason.label().to_owned(),
+            };
+            format!("{} {}: {fate}", declared.object.name, declared.host)
+        })
+        .collect()
+    };
+    let wildcard = "w *.test: no_address";
+    let (x, z) = (
+        "x shop.test: probed at 192.0.2.1",
+        "z shop.test: probed at 192.0.2.1",
+    );
+    assert_eq!(said("Shop.Test."), [wildcard, x, z]);
+    assert_eq!(said("denied.test"), [wildcard, "x denied.test: rule 1"]);
+    assert_eq!(said("quiet.test"), [wildcard, "y quiet.test: annotation"]);
+    assert_eq!(said("last.test"), [wildcard, "late last.test: cap"]);
+    assert_eq!(said("elsewhere.example"), [""; 0]);
+    assert_eq!(said(A).len(), 6);
 }

@@ -135,7 +135,7 @@ mod tests {
         };
         Object {
             owner,
-            labels: Arc::default(),
+            marks: Arc::default(),
             kept: Some(kept.to_owned()),
         }
     }

@@ -71,7 +71,7 @@ impl Index for Ingresses {
         self.members.entry(class).or_default().insert(key.clone());
         let ingress = Object {
             owner: object.owner,
-            labels: object.labels,
+            marks: object.marks,
             kept: facts,
         };
         self.objects.insert(key.clone(), ingress);
@@ -95,7 +95,7 @@ impl Index for Ingresses {
         });
         let object = Object {
             owner: ingress.owner.clone(),
-            labels: Arc::clone(&ingress.labels),
+            marks: Arc::clone(&ingress.marks),
             kept: targets,
         };
         Some(object.into())

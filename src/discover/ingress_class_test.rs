@@ -42,7 +42,7 @@ fn object(kind: &'static str, name: &str, kept: Option<Kept>) -> Object<Kept> {
             namespace: namespace.into(),
             name: name.into(),
         },
-        labels: Arc::default(),
+        marks: Arc::default(),
         kept,
     }
 }

@@ -52,7 +52,7 @@ fn read(file: &Path) -> Declared {
         };
         index.put(Object {
             owner,
-            labels: Arc::default(),
+            marks: Arc::default(),
             kept: Some(kept),
         });
     }

@@ -53,7 +53,7 @@ impl Journal {
             (Some(Line::Malformed), Health::Failed { detail, .. }) => {
                 warn!(
                     source,
-                    detail, "an object could not be read and is left out"
+                    detail, "an object is wrong: what cannot be read of it is left out"
                 );
             }
             (Some(_), Health::Failed { reason, detail }) => {

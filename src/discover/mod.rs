@@ -22,9 +22,11 @@ mod index;
 mod join;
 mod journal;
 mod kind;
+mod marks;
 mod node;
 mod node_ports;
 mod object;
+mod permission;
 mod published;
 pub mod rbac;
 mod secret;
@@ -33,7 +35,6 @@ mod shelf;
 mod speaks;
 mod watch;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -42,9 +43,11 @@ use futures::stream::{self, BoxStream};
 use crate::config::Config;
 use crate::model::{Flaw, Owner, Stored, Target, UnixTime};
 
-pub use catalog::{Catalog, Change};
+pub use catalog::{Catalog, Change, Declaration, Fate, is_about};
 pub use cluster::{Cluster, ClusterError, Search};
+pub use marks::Marks;
 use object::Object;
+pub use permission::{Permission, Permissions, permissions};
 
 /// Every source, in the order of the documentation.
 pub const SOURCES: &[Source] = &[
@@ -157,8 +160,8 @@ pub enum Update<T = Declared> {
 pub struct Declared {
     /// The object.
     pub object: Owner,
-    /// Its labels, for the configuration's rules.
-    pub labels: Arc<BTreeMap<String, String>>,
+    /// What its metadata tell the configuration's rules, and this program.
+    pub marks: Arc<Marks>,
     /// Its targets; each with the object as its first owner, and then any other objects that the
     /// target comes of, such as a Gateway's routes, the oldest first.
     pub targets: Vec<Target>,
@@ -172,10 +175,10 @@ pub struct Declared {
 
 impl Declared {
     /// An object that declares nothing (yet).
-    pub(crate) fn nothing(object: Owner, labels: Arc<BTreeMap<String, String>>) -> Self {
+    pub(crate) fn nothing(object: Owner, marks: Arc<Marks>) -> Self {
         Self {
             object,
-            labels,
+            marks,
             targets: Vec::new(),
             stored: Vec::new(),
             flaws: Vec::new(),
@@ -292,6 +295,8 @@ mod tests {
                     path
                 }
             })
+            // A folder beside the file of its name has no such file.
+            .filter(|path| path.exists())
             .map(|path| fs::read_to_string(path).unwrap())
             .filter(|text| text.contains("\npub(super) const SOURCE: Source"))
             .count();

@@ -122,7 +122,7 @@ impl Index for NodePorts {
         };
         Some(Declared::from(Object {
             owner: object.owner.clone(),
-            labels: Arc::clone(&object.labels),
+            marks: Arc::clone(&object.marks),
             kept: targets,
         }))
     }

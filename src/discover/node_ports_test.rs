@@ -16,7 +16,7 @@ fn object(kind: &'static str, name: &str, kept: Option<Kept>) -> Object<Kept> {
     };
     Object {
         owner,
-        labels: Arc::default(),
+        marks: Arc::default(),
         kept,
     }
 }

@@ -1,9 +1,8 @@
 //! Objects of the cluster, read down to what their source needs of them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Declared, DropReason, Dropped, ObjectKey, Update};
+use super::{Declared, DropReason, Dropped, Marks, ObjectKey, Update};
 use crate::model::{Owner, Target};
 
 /// An object, and what its source keeps of it.
@@ -11,8 +10,8 @@ use crate::model::{Owner, Target};
 pub(super) struct Object<T> {
     /// Which it is.
     pub(super) owner: Owner,
-    /// Its labels.
-    pub(super) labels: Arc<BTreeMap<String, String>>,
+    /// What its metadata say besides.
+    pub(super) marks: Arc<Marks>,
     /// `None` where it does not have its kind's shape.
     pub(super) kept: Option<T>,
 }
@@ -48,7 +47,7 @@ impl From<Object<Targets>> for Declared {
         Self {
             targets,
             dropped,
-            ..Self::nothing(object.owner, object.labels)
+            ..Self::nothing(object.owner, object.marks)
         }
     }
 }

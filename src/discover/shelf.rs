@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Change, ObjectKey};
+use super::{Change, Marks, ObjectKey};
 use crate::config::{Rule, rule_for};
 use crate::model::{Flaw, Stored, StoredObject, StoredPlace};
 
@@ -30,7 +30,7 @@ struct Entry {
 pub(super) struct Stock {
     pub(super) stored: Vec<Stored>,
     pub(super) flaws: Vec<Flaw>,
-    pub(super) labels: Arc<BTreeMap<String, String>>,
+    pub(super) marks: Arc<Marks>,
 }
 
 impl Shelf {
@@ -82,7 +82,7 @@ impl Shelf {
 impl Entry {
     /// All claims as one object, under the rule for the first; `None` where there are none.
     fn merged(&self, place: &StoredPlace, rules: &[Rule]) -> Option<StoredObject> {
-        let labels = &self.claims.values().next()?.labels;
+        let labels = &self.claims.values().next()?.marks.labels;
         let rule = rule_for(rules, place.source, &place.namespace, "", labels);
         let stored = self.claims.values().flat_map(|claim| &claim.stored);
         let flaws = self.claims.values().flat_map(|claim| &claim.flaws);

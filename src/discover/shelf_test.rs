@@ -1,7 +1,7 @@
 //! Tests of what is stored where, by the catalogue's changes.
 
 use super::*;
-use crate::config::{Caps, RuleMatch};
+use crate::config::{Config, RuleMatch};
 use crate::discover::bundle::from_pem;
 use crate::discover::{Catalog, Declared, Update};
 use crate::model::{Owner, UnixTime, Usage, Waiver};
@@ -9,11 +9,10 @@ use crate::model::{Owner, UnixTime, Usage, Waiver};
 const KINDS: &[u8] = include_bytes!("../../tests/certificates/kinds.pem");
 
 fn catalog(rules: Vec<Rule>) -> Catalog {
-    let caps = Caps {
-        total: usize::MAX,
-        per_namespace: usize::MAX,
-    };
-    Catalog::new(rules, caps)
+    Catalog::new(&Config {
+        rules,
+        ..Config::default()
+    })
 }
 
 /// An object of this kind that stores real certificates under these keys.

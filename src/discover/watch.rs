@@ -31,7 +31,8 @@ use tracing::warn;
 
 use super::backoff::Backoff;
 use super::kind::{Kind, Served};
-use super::{Cluster, Context, Health, MALFORMED, Object, ObjectKey, Update};
+use super::marks::Wishes;
+use super::{Cluster, Context, Health, MALFORMED, Marks, Object, ObjectKey, Update};
 use crate::model::{Owner, UnixTime, clean};
 
 /// Objects in one page of a listing: the chunk that kubectl and client-go ask for.
@@ -302,24 +303,28 @@ where
         }
     }
 
-    /// What is kept of an object; and what is wrong with it, if it cannot be read.
+    /// What is kept of an object; and what is wrong with it, where it cannot be read, or asks for
+    /// something that means nothing.
     fn read(&self, object: &Value) -> (Object<T>, Option<String>) {
         let meta = Meta::of(object);
         let owner = meta.owner(self.kind.name);
         let (kept, malformed) = match K::deserialize(object) {
             Ok(object) => (Some((self.read)(&owner, object)), None),
-            Err(error) => {
-                let error = clean(&error.to_string());
-                let detail = format!("{} {}/{}: {error}", owner.kind, owner.namespace, owner.name);
-                (None, Some(detail))
-            }
+            Err(error) => (None, Some(clean(&error.to_string()))),
         };
+        let (wishes, misspelt) = Wishes::read(&meta.annotations.unwrap_or_default());
+        let trouble = malformed.or_else(|| misspelt.first().map(ToString::to_string));
+        let trouble = trouble
+            .map(|what| format!("{} {}/{}: {what}", owner.kind, owner.namespace, owner.name));
         let object = Object {
             owner,
-            labels: Arc::new(meta.labels.unwrap_or_default()),
+            marks: Arc::new(Marks {
+                labels: meta.labels.unwrap_or_default(),
+                wishes,
+            }),
             kept,
         };
-        (object, malformed)
+        (object, trouble)
     }
 
     /// For messages: `ingresses.networking.k8s.io in all namespaces`.
@@ -358,6 +363,7 @@ struct Meta {
     name: Option<String>,
     namespace: Option<String>,
     labels: Option<BTreeMap<String, String>>,
+    annotations: Option<BTreeMap<String, String>>,
     creation_timestamp: Option<Time>,
     resource_version: Option<String>,
 }

@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::discover::Health;
+use crate::discover::{Health, Permissions};
 use crate::model::{DeepReport, Failure, Reason, TlsReport};
 
 use super::legacy;
@@ -41,6 +41,7 @@ pub struct Own {
     synced: Family<Labels<1>, Gauge>,
     last_sync: Family<Labels<1>, Gauge>,
     errors: Family<Labels<2>, Counter>,
+    permissions: Family<Vec<(&'static str, String)>, Gauge>,
 }
 
 impl Own {
@@ -64,6 +65,7 @@ impl Own {
             synced: Family::default(),
             last_sync: Family::default(),
             errors: Family::default(),
+            permissions: Family::default(),
         };
         own.register_probes();
         own.register_sources();
@@ -111,6 +113,11 @@ impl Own {
             "kube_https_discovery_errors",
             "Failed attempts to read the source, by reason",
             self.errors.clone(),
+        );
+        self.registry.register(
+            "kube_https_permission",
+            "1 where the API server's rules permit what a source that is on needs, 0 where they do not; the scope is a namespace, or * for the whole cluster",
+            self.permissions.clone(),
         );
     }
 
@@ -205,6 +212,20 @@ impl Own {
     /// Notes how late a probe started.
     pub(super) fn lateness(&self, late: Duration) {
         self.lateness.observe(late.as_secs_f64());
+    }
+
+    /// Notes what is permitted: the answers to the same questions each time.
+    pub fn permissions(&self, permissions: &Permissions) {
+        for (permission, allowed) in permissions {
+            let labels = vec![
+                ("group", permission.group.clone()),
+                ("resource", permission.resource.clone()),
+                ("verb", permission.verb.clone()),
+                ("scope", permission.scope.clone()),
+            ];
+            let gauge = self.permissions.get_or_create_owned(&labels);
+            gauge.set(i64::from(*allowed));
+        }
     }
 
     /// Notes how a source fares.

@@ -20,7 +20,7 @@ use crate::model::{
     TlsReport, TlsVersion,
 };
 
-pub use run::{Schedule, run};
+pub use run::{Question, Schedule, run};
 
 /// What makes the probes. Implemented by the probe stage, and by the tests of this one.
 pub trait Probe: Send + Sync + 'static {

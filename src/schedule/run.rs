@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +17,7 @@ use super::{Event, Probe};
 use crate::clock;
 use crate::config::Config;
 use crate::discover::Update;
-use crate::discover::{Catalog, Change};
+use crate::discover::{Catalog, Change, Declaration, is_about};
 use crate::model::{
     DeepReport, Door, Failure, Place, PlainAnswer, PlainReport, Reason, Target, TlsReport,
     TlsVersion,
@@ -39,6 +39,19 @@ pub struct Schedule {
     pub updates: mpsc::Receiver<(&'static str, Update)>,
     /// Where to pass on what became of it.
     pub events: mpsc::Sender<Event>,
+    /// Questions about what was declared.
+    pub questions: mpsc::Receiver<Question>,
+    /// Where there is one, only what is about this host is probed.
+    pub only: Option<Arc<str>>,
+}
+
+/// A question: what was declared of a host, and what became of it.
+#[derive(Debug)]
+pub struct Question {
+    /// The host, as [`Catalog::why`] takes it.
+    pub host: Arc<str>,
+    /// Where the answer goes.
+    pub answer: oneshot::Sender<Vec<Declaration>>,
 }
 
 /// Runs until `stop`, or until nobody listens to the events any more. Probes that are under way
@@ -60,6 +73,7 @@ pub async fn run(
         doors: HashMap::new(),
         targets: HashMap::new(),
         catalog: schedule.catalog,
+        only: schedule.only,
         unheard: schedule.sources.into_iter().collect(),
         first_pass: false,
         running: JoinSet::new(),
@@ -67,7 +81,7 @@ pub async fn run(
         probe,
         started: Instant::now(),
     };
-    task.run(schedule.updates, stop).await;
+    task.run(schedule.updates, schedule.questions, stop).await;
 }
 
 /// What a probe saw.
@@ -92,6 +106,7 @@ struct Task<P> {
     doors: HashMap<Door, Known>,
     targets: HashMap<Place, Vec<Door>>,
     catalog: Catalog,
+    only: Option<Arc<str>>,
     /// The sources that have neither listed nor failed yet.
     unheard: HashSet<&'static str>,
     first_pass: bool,
@@ -109,6 +124,7 @@ impl<P: Probe> Task<P> {
     async fn run(
         &mut self,
         mut updates: mpsc::Receiver<(&'static str, Update)>,
+        mut questions: mpsc::Receiver<Question>,
         stop: CancellationToken,
     ) {
         let mut sources_go_on = true;
@@ -126,6 +142,11 @@ impl<P: Probe> Task<P> {
                         sources_go_on = false;
                         Ok(())
                     }
+                }
+                Some(Question { host, answer }) = questions.recv() => {
+                    // Who asked may not be waiting any more.
+                    drop(answer.send(self.catalog.why(&host)));
+                    Ok(())
                 }
                 Some(done) = self.running.join_next() => match done {
                     Ok((job, report)) => self.report(job, report).await,
@@ -177,6 +198,7 @@ impl<P: Probe> Task<P> {
         };
         for change in self.catalog.apply(source, update) {
             match change {
+                Change::Target(target) if !self.is_wanted(&target) => {}
                 Change::Target(target) => self.set_target(target).await?,
                 Change::Gone(place) => self.remove_target(place).await?,
                 // Nothing is probed.
@@ -192,6 +214,11 @@ impl<P: Probe> Task<P> {
             self.tell(Event::Source(source, health)).await?;
         }
         Ok(())
+    }
+
+    fn is_wanted(&self, target: &Target) -> bool {
+        let only = self.only.as_deref();
+        only.is_none_or(|host| is_about(&target.row.place(), host))
     }
 
     /// Everything that a new or changed target points at is due at once.
@@ -456,10 +483,12 @@ mod tests {
         let (to_record, events) = mpsc::channel(16);
         let config = Config::default();
         let schedule = Schedule {
-            catalog: Catalog::new(Vec::new(), config.caps),
+            catalog: Catalog::new(&config),
             sources: vec!["ingress"],
             updates: from_sources,
             events: to_record,
+            questions: mpsc::channel(1).1,
+            only: None,
         };
         let probe = Arc::new(Refusing::default());
         let stop = CancellationToken::new();

@@ -6,6 +6,8 @@ use rcgen::KeyPair;
 use serde_json::json;
 
 use crate::ca::{CA, Ca, Leaf};
+use crate::cluster::Cluster;
+use crate::discovery::publish;
 use crate::exporter::run;
 use crate::hostile::{Hostile, Manner};
 use crate::peers;
@@ -109,4 +111,38 @@ async fn what_hangs_ends_with_3_after_its_deadline() {
     let (code, table) = check(peer.address.port(), &[]).await;
     assert_eq!(code, Some(3), "{table}");
     assert!(table.contains("unreachable"), "{table}");
+}
+
+#[tokio::test]
+async fn why_a_host_is_probed_or_not_is_told_from_the_object_on() {
+    let cluster = Cluster::start().await;
+    publish(&cluster, "default", "shop", &["shop.test", "*.wild.test"]).await;
+    let kubeconfig = cluster.admin_kubeconfig();
+    let site = Site::new("why");
+    let why = async |host: &str| {
+        let asked = ["check", "--why", host, "--fail-on=never", "--kubeconfig"];
+        let output = run(
+            &site,
+            &[&asked[..], &[kubeconfig.to_str().unwrap()]].concat(),
+        )
+        .await;
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let text = why("shop.test").await;
+    let start = "\
+Ingress default/shop (source ingress)
+  shop.test is probed at 127.0.0.1:8443
+    TLS is declared; shop.test is asked for (SNI)
+    the certificate must name shop.test, and lead to the system's roots
+";
+    assert!(text.starts_with(start), "{text}");
+    // Loopback is where no tenant may lead.
+    let end = "the last probe failed: `security` denies the address\n\nSources read:";
+    assert!(text.contains(end), "{text}");
+    assert!(!text.contains("wild"), "{text}");
+    let text = why("a.wild.test").await;
+    assert!(text.contains("\n  *.wild.test is probed at "), "{text}");
+    let text = why("other.test").await;
+    let nothing = "Nothing that was read declares other.test.\n\nSources read: api_server, node,";
+    assert!(text.starts_with(nothing), "{text}");
 }

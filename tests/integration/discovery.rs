@@ -13,7 +13,9 @@ use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use kube::api::{Api, ListParams};
 use kube_https_exporter::config::Config;
 use kube_https_exporter::discover::rbac::Grant;
-use kube_https_exporter::discover::{Catalog, Change, Context, DropReason, Health, Update, start};
+use kube_https_exporter::discover::{
+    Catalog, Change, Context, DropReason, Health, Update, permissions, start,
+};
 use kube_https_exporter::model::{Place, PlaintextRule, RootsRef, Target, UnixTime};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
@@ -45,7 +47,7 @@ impl Discovered {
         };
         Self {
             updates: start(&context),
-            catalog: Catalog::new(context.config.rules.clone(), context.config.caps),
+            catalog: Catalog::new(&context.config),
             rows: BTreeMap::new(),
             health: BTreeMap::new(),
         }
@@ -115,7 +117,7 @@ fn ingress(name: &str, hosts: &[&str]) -> Value {
 }
 
 /// An Ingress that its controller has published.
-async fn publish(cluster: &Cluster, namespace: &str, name: &str, hosts: &[&str]) {
+pub(crate) async fn publish(cluster: &Cluster, namespace: &str, name: &str, hosts: &[&str]) {
     cluster
         .apply::<Ingress>(namespace, ingress(name, hosts))
         .await;
@@ -480,6 +482,75 @@ async fn a_missing_permission_is_named_and_its_coming_is_noticed() {
         })
         .await;
     assert_eq!(found.hosts(), ["shop.test"]);
+}
+
+#[tokio::test]
+async fn the_api_server_says_what_is_permitted_before_and_after_a_grant() {
+    let cluster = Cluster::start().await;
+    let found = cluster.search(ACCOUNT).await.find().await.unwrap();
+    let context = Context {
+        config: Arc::new(Config::default()),
+        cluster: Some(found),
+        clock: || UnixTime::from_secs(1),
+    };
+    let before = permissions(&context).next().await.unwrap();
+    assert!(before.values().all(|allowed| !allowed), "{before:?}");
+    let asked: Vec<_> = (before.keys())
+        .filter(|permission| ["endpointslices", "ingresses"].contains(&&*permission.resource))
+        .map(|permission| (&*permission.resource, &*permission.verb, &*permission.scope))
+        .collect();
+    assert_eq!(
+        asked,
+        [
+            ("endpointslices", "list", "default"),
+            ("endpointslices", "watch", "default"),
+            ("ingresses", "list", "*"),
+            ("ingresses", "watch", "*"),
+        ]
+    );
+
+    cluster.grant_all(ACCOUNT).await;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        // The API server's authorizer hears of new roles by a watch of its own.
+        let after = permissions(&context).next().await.unwrap();
+        if after.values().all(|allowed| *allowed) {
+            assert!(after.keys().eq(before.keys()));
+            break;
+        }
+        assert!(Instant::now() < deadline, "{after:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_object_asks_by_an_annotation_not_to_be_probed() {
+    let cluster = Cluster::start().await;
+    cluster.grant_all(ACCOUNT).await;
+    publish(&cluster, "default", "shop", &["shop.test"]).await;
+    let mut found = Discovered::start(&cluster, Config::default()).await;
+    found
+        .until("published", |found| found.hosts() == ["shop.test"])
+        .await;
+    let asking = |word: &str| {
+        let mut ingress = ingress("shop", &["shop.test"]);
+        ingress["metadata"]["annotations"] = json!({"kube-https-exporter/probe": word});
+        ingress
+    };
+    cluster.apply::<Ingress>("default", asking("never")).await;
+    found
+        .until("misspelt", |found| found.failure("ingress").is_some())
+        .await;
+    let wrong = "Ingress default/shop: the annotation kube-https-exporter/probe is ignored: \
+                 it must be true or false";
+    assert_eq!(found.failure("ingress"), Some(("malformed", wrong)));
+    assert_eq!(found.hosts(), ["shop.test"]);
+
+    cluster.apply::<Ingress>("default", asking("false")).await;
+    found
+        .until("not probed", |found| found.hosts().is_empty())
+        .await;
+    let denied = (DropReason::Denied, 1);
+    assert!(found.catalog.dropped("ingress").contains(&denied));
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use tracing::warn;
 use super::follow::Found;
 use super::{NAME, owner};
 use crate::config::{StaticTarget, host_port};
-use crate::discover::{Declared, DropReason, Dropped, fixed};
+use crate::discover::{Declared, DropReason, Dropped, Marks, fixed};
 use crate::model::{Owner, Target, clean};
 
 /// A group of targets (Prometheus, `discovery/targetgroup`).
@@ -62,7 +62,11 @@ fn declared(owner: Owner, group: Group) -> Declared {
         let list = &owner.name;
         warn!(%list, "labels that begin with __ are for Prometheus alone and are left out");
     }
-    let mut declared = Declared::nothing(owner, Arc::new(labels));
+    let marks = Marks {
+        labels,
+        ..Marks::default()
+    };
+    let mut declared = Declared::nothing(owner, Arc::new(marks));
     for written in &group.targets {
         match target(&declared.object, written) {
             Ok(target) => declared.targets.push(target),

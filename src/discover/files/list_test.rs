@@ -7,7 +7,7 @@ use super::*;
 use crate::model::Address;
 
 fn rendered(declared: &Declared) -> String {
-    let labels = declared.labels.iter();
+    let labels = declared.marks.labels.iter();
     let labels: Vec<_> = labels
         .map(|(name, value)| format!(" {name}={value}"))
         .collect();

@@ -60,7 +60,7 @@ impl Index for Gateways {
         Some(Declared {
             targets,
             dropped,
-            ..Declared::nothing(object.owner.clone(), Arc::clone(&object.labels))
+            ..Declared::nothing(object.owner.clone(), Arc::clone(&object.marks))
         })
     }
 }

@@ -44,7 +44,7 @@ fn object(written: &Value) -> Object<Kept> {
     };
     Object {
         owner,
-        labels: Arc::default(),
+        marks: Arc::default(),
         kept,
     }
 }
