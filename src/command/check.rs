@@ -9,7 +9,7 @@ use tracing::warn;
 use super::{Environment, Error, find_cluster, load_config, shutdown, start, table, why};
 use crate::cli::{Check, Host, Output};
 use crate::clock;
-use crate::config::{Config, FailOn, StaticTarget};
+use crate::config::{Config, FailOn, Files, StaticTarget};
 use crate::judge::Roots;
 use crate::record::RowRecord;
 
@@ -67,6 +67,7 @@ pub(super) async fn check(typed: Check, environment: &Environment) -> Result<Exi
 /// host means it, wherever it leads.
 fn look_only_at(config: &mut Config, hosts: &[Host]) {
     config.security.deny_networks.clear();
+    config.files = Files::default();
     config.targets = hosts
         .iter()
         .map(|host| StaticTarget {

@@ -42,7 +42,7 @@ enum Error {
     #[error(transparent)]
     Cluster(#[from] ClusterError),
     #[error(
-        "{0}; write `targets` in a configuration file, or point at a cluster with --kubeconfig"
+        "{0}; write `targets` or `files` in a configuration file, or point at a cluster with --kubeconfig"
     )]
     NothingToLookAt(ClusterError),
     #[error(transparent)]
@@ -134,7 +134,8 @@ fn load_config(typed: &cli::ConfigFile) -> Result<Config, Error> {
     })
 }
 
-/// The cluster that kubectl would find. None is fine where targets are written by hand.
+/// The cluster that kubectl would find. None is fine where targets are written by hand, or there are files
+/// to look at.
 async fn find_cluster(
     typed: &cli::Cluster,
     environment: &Environment,
@@ -148,11 +149,13 @@ async fn find_cluster(
     );
     match search.find().await {
         Ok(cluster) => Ok(Some(cluster)),
-        Err(error @ ClusterError::NoCluster { .. }) if config.targets.is_empty() => {
+        Err(error @ ClusterError::NoCluster { .. })
+            if config.targets.is_empty() && config.files.is_empty() =>
+        {
             Err(Error::NothingToLookAt(error))
         }
         Err(error @ ClusterError::NoCluster { .. }) => {
-            warn!(%error, "only the targets of the configuration are looked at");
+            warn!(%error, "only the targets and files of the configuration are looked at");
             Ok(None)
         }
         Err(error) => Err(error.into()),

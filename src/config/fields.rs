@@ -7,8 +7,8 @@ use super::field::{Field, Section, Written};
 use super::node::Value;
 use super::value;
 use super::{
-    ApiServerDiscovery, Caps, Config, Discovery, Expiry, Metrics, PerAddress, Security,
-    ServiceDiscovery, Threshold, Trust, host, rule, suggest, target,
+    ApiServerDiscovery, Caps, Config, Discovery, Expiry, Files, Metrics, PerAddress, Security,
+    ServiceDiscovery, Threshold, Trust, host, rule, secret, suggest, target,
 };
 use crate::model::clean;
 
@@ -81,6 +81,8 @@ impl Default for Config {
             },
             rules: Vec::new(),
             targets: Vec::new(),
+            files: Files::default(),
+            secrets: Vec::new(),
             default_certificates: Vec::new(),
             metrics: Metrics::default(),
             security: Security::default(),
@@ -223,6 +225,25 @@ impl Section for Config {
             inside: Some(rows::<target::Draft>),
         },
         Field {
+            name: "files",
+            kind: "map",
+            default: "{}",
+            meaning: "Files on disk that are looked at every 30 s, shown with `source=\"file\"` \
+                      and their path as `name`.",
+            read: |config, written| written.section(&mut config.files),
+            inside: Some(rows::<Files>),
+        },
+        Field {
+            name: "secrets",
+            kind: "list of maps",
+            default: "[]",
+            meaning: "Secrets whose certificates, `tls.crt` and `ca.crt`, are looked at, each by its \
+                      name: a Role in its namespace that permits `list` and `watch` of this name \
+                      suffices. Private keys are not kept.",
+            read: |config, written| written.list(&mut config.secrets, secret::secret),
+            inside: Some(rows::<secret::Draft>),
+        },
+        Field {
             name: "default_certificates",
             kind: "list of fingerprints",
             default: "[]",
@@ -252,14 +273,8 @@ impl Section for Config {
             inside: Some(rows::<Security>),
         },
     ];
-    const PLANNED: &'static [&'static str] = &[
-        "policy",
-        "resolve",
-        "expectations",
-        "files",
-        "secrets",
-        "probe_endpoint",
-    ];
+    const PLANNED: &'static [&'static str] =
+        &["policy", "resolve", "expectations", "probe_endpoint"];
 }
 
 fn interval(value: &Value) -> Result<Duration, String> {

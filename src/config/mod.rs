@@ -19,8 +19,10 @@ mod suggest;
 mod value;
 mod host;
 mod field;
+mod files;
 mod fields;
 mod trust;
+mod secret;
 mod security;
 mod rule;
 mod waiver;
@@ -42,8 +44,10 @@ use crate::model::{Fingerprint, Severity};
 
 pub use document::document;
 pub use error::{Error, Position, Problem};
+pub use files::Files;
 pub use host::host_port;
 pub use rule::{Rule, RuleMatch, rule_for};
+pub use secret::SecretName;
 pub use security::Security;
 pub use target::StaticTarget;
 pub use trust::Trust;
@@ -53,7 +57,7 @@ pub use value::is_namespace;
 const MAX_BYTES: u64 = 8 << 20;
 
 /// The names of the discovery sources, as rules refer to them; `static` is this file's `targets`.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 13] = [
     "api_server",
     "node",
     "ingress",
@@ -64,7 +68,9 @@ const SOURCES: [&str; 11] = [
     "mutating_webhook",
     "apiservice",
     "crd_conversion",
+    "secret",
     "static",
+    "file",
 ];
 
 /// What the file may refer to by name.
@@ -178,6 +184,10 @@ pub struct Config {
     pub rules: Vec<Rule>,
     /// Targets written by hand.
     pub targets: Vec<StaticTarget>,
+    /// Files on disk that are looked at.
+    pub files: Files,
+    /// The Secrets whose certificates are read.
+    pub secrets: Vec<SecretName>,
     /// More fingerprints of controllers' default certificates.
     pub default_certificates: Vec<Fingerprint>,
     /// What is left out of the metrics.

@@ -184,7 +184,7 @@ impl Section for RuleMatch {
             default: "(any)",
             meaning: "The name of the discovery source: `api_server`, `node`, `ingress`, `gateway`, \
                       `service`, `authority`, `validating_webhook`, `mutating_webhook`, \
-                      `apiservice`, `crd_conversion` or `static`.",
+                      `apiservice`, `crd_conversion`, `secret`, `static` or `file`.",
             read: |wanted, written| {
                 let words = SOURCES.map(|name| (name, name));
                 wanted.source = written

@@ -197,8 +197,9 @@ fn loopback(owner: &Owner, address: Address, port: u16) -> Target {
     target
 }
 
-/// Plaintext is looked for on the TLS port alone: there, an API server refuses it. `guarded` says
-/// that the address is not the operator's own word.
+/// An API server at this address. `guarded` says that the address is not the operator's own word.
+///
+/// Plaintext is looked for on the TLS port alone: there, an API server refuses it.
 pub(super) fn target(
     owner: &Owner,
     address: Address,

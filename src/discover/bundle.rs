@@ -85,7 +85,6 @@ pub(super) fn from_ders(
     })
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "kubeconfigs come next"))]
 /// As [`from_pem`], of PEM in base64, as JSON and kubeconfigs carry it.
 pub(super) fn from_base64(key: &str, usage: Usage, text: &str) -> Result<Stored, BundleError> {
     let quoted = serde_json::Value::from(text.split_whitespace().collect::<String>());

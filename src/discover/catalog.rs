@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use super::caps::{Admission, Rank};
 use super::marks::Wishes;
-use super::shelf::Shelf;
+use super::shelf::{Shelf, Stock};
 use super::{Declared, DropReason, Dropped, Marks, ObjectKey, Update};
 use crate::config::{Config, Rule, rule_for};
 use crate::model::{Owner, Place, PlaintextRule, RootsRef, StoredObject, StoredPlace, Target};
@@ -160,8 +160,15 @@ impl Catalog {
     fn put(&mut self, source: &'static str, declared: Declared, touched: &mut BTreeSet<Place>) {
         let key = ObjectKey::from(&declared.object);
         let before = self.remove(source, &key);
-        self.shelf
-            .put(source, &key, declared.stored, &declared.marks);
+        self.shelf.put(
+            source,
+            &key,
+            Stock {
+                stored: declared.stored,
+                flaws: declared.flaws,
+                marks: Arc::clone(&declared.marks),
+            },
+        );
         let mut object = Object {
             owner: declared.object,
             places: BTreeSet::new(),

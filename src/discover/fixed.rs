@@ -62,7 +62,8 @@ fn owner(name: &Arc<str>) -> Owner {
     }
 }
 
-fn target(written: &StaticTarget) -> Target {
+/// The target of an entry, as if it were written in the configuration.
+pub(super) fn target(written: &StaticTarget) -> Target {
     let host_ip: Option<IpAddr> = written.host.parse().ok();
     let host: Arc<str> = if host_ip.is_some() {
         Arc::default()

@@ -16,6 +16,7 @@ mod cluster;
 mod controller;
 mod crd_conversion;
 mod faces;
+mod files;
 mod fixed;
 mod gateway;
 mod host;
@@ -33,6 +34,7 @@ mod object;
 mod permission;
 mod published;
 pub mod rbac;
+mod secret;
 mod service;
 mod shelf;
 mod speaks;
@@ -45,7 +47,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 
 use crate::config::Config;
-use crate::model::{Owner, Stored, Target, UnixTime};
+use crate::model::{Flaw, Owner, Stored, Target, UnixTime};
 
 pub use catalog::{Catalog, Change, Declaration, Fate, is_about};
 pub use cluster::{Cluster, ClusterError, Search};
@@ -65,7 +67,9 @@ pub const SOURCES: &[Source] = &[
     mutating_webhook::SOURCE,
     apiservice::SOURCE,
     crd_conversion::SOURCE,
+    secret::SOURCE,
     fixed::SOURCE,
+    files::SOURCE,
 ];
 
 /// One source: what it reads, and how it says what it found.
@@ -173,6 +177,8 @@ pub struct Declared {
     pub targets: Vec<Target>,
     /// Certificates in it that no handshake shows; added by [`Declared::store`].
     pub stored: Vec<Stored>,
+    /// What is wrong with it that no probe would show.
+    pub flaws: Vec<Flaw>,
     /// What it declares that cannot be a target, and why.
     pub dropped: Vec<Dropped>,
 }
@@ -185,6 +191,7 @@ impl Declared {
             marks,
             targets: Vec::new(),
             stored: Vec::new(),
+            flaws: Vec::new(),
             dropped: Vec::new(),
         }
     }
@@ -308,7 +315,9 @@ mod tests {
 
     #[test]
     fn a_source_asks_for_access_if_and_only_if_it_needs_a_cluster() {
-        for source in SOURCES {
+        // What the configuration names is in no table.
+        let in_the_table = SOURCES.iter().filter(|source| source.name != secret::NAME);
+        for source in in_the_table {
             let alone = matches!(source.start, Start::Alone(_));
             assert_eq!(source.access.is_empty(), alone, "{}", source.name);
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
 use super::Access;
+use crate::config::SecretName;
 
 /// Where rules are granted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +44,28 @@ pub fn rules<'a>(
         });
     }
     rules
+}
+
+/// The rules that permit to read these Secrets and no others. A request that names an object by
+/// `fieldSelector=metadata.name=…` is one for its name to RBAC.
+#[must_use]
+pub fn secrets(wanted: &[SecretName]) -> BTreeMap<Grant, Vec<PolicyRule>> {
+    let mut names: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for secret in wanted {
+        let of_namespace = names.entry(&secret.namespace).or_default();
+        of_namespace.insert(&secret.name);
+    }
+    let rule = |names: BTreeSet<&str>| PolicyRule {
+        api_groups: Some(owned(&[""])),
+        resources: Some(owned(&["secrets"])),
+        resource_names: Some(names.into_iter().map(str::to_owned).collect()),
+        verbs: owned(&["list", "watch"]),
+        ..PolicyRule::default()
+    };
+    let by_namespace = names.into_iter();
+    by_namespace
+        .map(|(namespace, names)| (Grant::Namespace(namespace.to_owned()), vec![rule(names)]))
+        .collect()
 }
 
 fn grants(access: &Access, namespaces: &[String]) -> Vec<Grant> {
@@ -112,6 +135,29 @@ mod tests {
                 "Namespace(\"shop\"): list+watch networking.k8s.io/ingresses ",
             ]
         );
+    }
+
+    #[test]
+    fn secrets_are_permitted_by_name_in_their_namespaces_and_nowhere_else() {
+        let wanted = [("shop", "b"), ("bank", "c"), ("shop", "a"), ("shop", "a")];
+        let wanted = wanted.map(|(namespace, name)| SecretName {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        });
+        let lines = secrets(&wanted).into_iter().map(|(grant, rules)| {
+            let names = rules[0].resource_names.as_ref().unwrap().join(",");
+            let verbs = rules[0].verbs.join("+");
+            assert_eq!(rules.len(), 1);
+            format!("{grant:?}: {verbs} {names}")
+        });
+        assert_eq!(
+            lines.collect::<Vec<_>>(),
+            [
+                "Namespace(\"bank\"): list+watch c",
+                "Namespace(\"shop\"): list+watch a,b",
+            ]
+        );
+        assert!(secrets(&[]).is_empty());
     }
 
     #[test]

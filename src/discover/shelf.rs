@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Change, Marks, ObjectKey};
 use crate::config::{Rule, rule_for};
-use crate::model::{Stored, StoredObject, StoredPlace};
+use crate::model::{Flaw, Stored, StoredObject, StoredPlace};
 
 /// Everything that is stored, by where.
 #[derive(Debug, Default)]
@@ -20,34 +20,26 @@ pub(super) struct Shelf {
 #[derive(Debug, Default)]
 struct Entry {
     /// By the object's kind.
-    claims: BTreeMap<&'static str, Claim>,
+    claims: BTreeMap<&'static str, Stock>,
     /// What was last said of it.
     published: Option<Arc<StoredObject>>,
 }
 
+/// What one object stores, and what is wrong with it.
 #[derive(Debug)]
-struct Claim {
-    stored: Vec<Stored>,
-    marks: Arc<Marks>,
+pub(super) struct Stock {
+    pub(super) stored: Vec<Stored>,
+    pub(super) flaws: Vec<Flaw>,
+    pub(super) marks: Arc<Marks>,
 }
 
 impl Shelf {
     /// Replaces all that an object stores.
-    pub(super) fn put(
-        &mut self,
-        source: &'static str,
-        key: &ObjectKey,
-        stored: Vec<Stored>,
-        marks: &Arc<Marks>,
-    ) {
-        if stored.is_empty() {
+    pub(super) fn put(&mut self, source: &'static str, key: &ObjectKey, claim: Stock) {
+        if claim.stored.is_empty() && claim.flaws.is_empty() {
             return self.take(source, key);
         }
         let place = place(source, key);
-        let claim = Claim {
-            stored,
-            marks: Arc::clone(marks),
-        };
         let entry = self.places.entry(place.clone()).or_default();
         entry.claims.insert(key.kind, claim);
         self.touched.insert(place);
@@ -93,9 +85,11 @@ impl Entry {
         let labels = &self.claims.values().next()?.marks.labels;
         let rule = rule_for(rules, place.source, &place.namespace, "", labels);
         let stored = self.claims.values().flat_map(|claim| &claim.stored);
+        let flaws = self.claims.values().flat_map(|claim| &claim.flaws);
         Some(StoredObject {
             place: place.clone(),
             stored: stored.cloned().collect(),
+            flaws: flaws.cloned().collect(),
             accept: rule.map_or_else(Arc::default, |rule| Arc::clone(&rule.accept)),
         })
     }

@@ -12,15 +12,15 @@ use super::words::span;
 use super::{Check, Policy, waive};
 use crate::config::{Expiry, Threshold};
 use crate::model::{
-    CertificateFacts, Family, Finding, FindingSpec, Kind, Scope, Severity, Stored, StoredObject,
-    UnixTime, Verdict,
+    CertificateFacts, Family, Finding, FindingSpec, FlawKind, Kind, Scope, Severity, Stored,
+    StoredObject, UnixTime, Verdict,
 };
 
 /// Says nothing of a target: see [`judge`].
 pub(super) const CHECK: Check = Check {
     name: "stored",
     families: &[NOT_BEFORE, NOT_AFTER],
-    findings: &[CA_EXPIRING],
+    findings: &[CA_EXPIRING, VERIFICATION_DISABLED, KUBECONFIG_PLAINTEXT],
     judge: |_, _| {},
 };
 
@@ -42,6 +42,15 @@ const NOT_AFTER: Family = Family {
 const CA_EXPIRING: FindingSpec = FindingSpec {
     name: "ca_bundle_expiring",
     help: "A certificate authority that clients are configured with expires soon, or has expired",
+};
+
+const VERIFICATION_DISABLED: FindingSpec = FindingSpec {
+    name: "verification_disabled",
+    help: "Clients are configured to accept any certificate, so that whoever is on the way can read and change what they send",
+};
+const KUBECONFIG_PLAINTEXT: FindingSpec = FindingSpec {
+    name: "kubeconfig_plaintext",
+    help: "A kubeconfig's server is reached in clear, and with it go the credentials",
 };
 
 /// Seconds of a day.
@@ -74,6 +83,21 @@ pub fn judge(object: &StoredObject, policy: &Policy, now: UnixTime) -> Verdict {
         if let Some(finding) = finding(stored, facts, now, &policy.expiry) {
             keep_worst(&mut verdict, finding);
         }
+    }
+    for flaw in &object.flaws {
+        let (spec, severity) = match flaw.kind {
+            FlawKind::VerificationDisabled => (&VERIFICATION_DISABLED, Severity::Warning),
+            FlawKind::Plaintext => (&KUBECONFIG_PLAINTEXT, Severity::Critical),
+        };
+        let detail = flaw.place.clone();
+        keep_worst(
+            &mut verdict,
+            Finding {
+                spec,
+                severity,
+                detail,
+            },
+        );
     }
     waive::apply(&object.accept, now, &mut verdict);
     verdict

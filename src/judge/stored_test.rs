@@ -4,7 +4,7 @@ use super::*;
 use crate::config::Config;
 use crate::judge::Roots;
 use crate::judge::fixtures::{DAY, NOW, ca_params, day, detail, findings, params, root, values};
-use crate::model::{Certificate, StoredPlace, Usage, Waiver};
+use crate::model::{Certificate, Flaw, StoredPlace, Usage, Waiver};
 
 /// Under `key`, one certificate that lives from and to these days.
 fn stored(key: &str, usage: Usage, from: i64, to: i64) -> Stored {
@@ -26,6 +26,7 @@ fn judged_at(stored: Vec<Stored>, accept: Vec<Waiver>, now: UnixTime) -> Verdict
             name: "ca.pem".into(),
         },
         stored,
+        flaws: vec![],
         accept: accept.into(),
     };
     let policy = Policy::new(&Config::default(), Roots::empty());
@@ -85,6 +86,7 @@ fn leaves_are_judged_as_those_that_are_served() {
             found(7 * DAY - 1),
             [("certificate_expiring", Severity::Critical)]
         );
+        assert_eq!(found(0), [("certificate_expiring", Severity::Critical)]);
         assert_eq!(found(-1), [("certificate_expired", Severity::Critical)]);
     }
 }
@@ -156,4 +158,36 @@ fn what_is_accepted_is_waived_until_the_waiver_ends() {
     assert_eq!((findings(&waived).len(), waived.waived.len()), (0, 1));
     let ended = at(day(10));
     assert_eq!((findings(&ended).len(), ended.waived.len()), (1, 0));
+}
+
+#[test]
+fn what_an_object_says_against_itself_is_found() {
+    let flaw = |kind, place: &str| Flaw {
+        kind,
+        place: place.into(),
+    };
+    let object = StoredObject {
+        place: StoredPlace {
+            source: "file",
+            namespace: "".into(),
+            name: "config".into(),
+        },
+        stored: vec![],
+        flaws: vec![
+            flaw(FlawKind::VerificationDisabled, "cluster a"),
+            flaw(FlawKind::Plaintext, "cluster b"),
+            flaw(FlawKind::VerificationDisabled, "cluster c"),
+        ],
+        accept: [].into(),
+    };
+    let policy = Policy::new(&Config::default(), Roots::empty());
+    let verdict = judge(&object, &policy, NOW);
+    assert_eq!(
+        findings(&verdict),
+        [
+            ("kubeconfig_plaintext", Severity::Critical),
+            ("verification_disabled", Severity::Warning)
+        ]
+    );
+    assert_eq!(detail(&verdict, "verification_disabled"), "cluster a");
 }

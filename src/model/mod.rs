@@ -23,7 +23,7 @@ pub use observation::{
     PlainReport, PlainSeen, Reason, TlsAttempt, TlsReport, TlsSeen, TlsVersion, VersionAnswer,
     VersionSupport,
 };
-pub use stored::{Stored, StoredObject, StoredPlace, Usage};
+pub use stored::{Flaw, FlawKind, Stored, StoredObject, StoredPlace, Usage};
 pub use target::{
     BY_HAND, Clients, Expectation, Owner, Place, PlaintextRule, RootsRef, Row, Target,
 };

@@ -23,6 +23,8 @@ pub struct StoredObject {
     pub place: StoredPlace,
     /// The certificates. Objects of two kinds may have one name and the same keys.
     pub stored: Vec<Stored>,
+    /// What is wrong with the objects besides.
+    pub flaws: Vec<Flaw>,
     /// What is accepted of it although it is wrong.
     pub accept: Arc<[Waiver]>,
 }
@@ -36,6 +38,24 @@ pub struct Stored {
     pub usage: Usage,
     /// Never empty; a leaf comes first, before the chain that leads to it.
     pub certificates: Vec<Certificate>,
+}
+
+/// What an object says for itself that no probe would show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flaw {
+    /// What it is.
+    pub kind: FlawKind,
+    /// Where in the object, for people.
+    pub place: Box<str>,
+}
+
+/// What an object may say for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FlawKind {
+    /// Clients that are configured by it do not verify whom they talk to.
+    VerificationDisabled,
+    /// Clients that are configured by it send what they send in clear.
+    Plaintext,
 }
 
 /// What stored certificates are for.

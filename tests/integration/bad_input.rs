@@ -196,7 +196,7 @@ async fn nothing_to_look_at_ends_with_what_to_do_about_it() {
             says(&output, 2),
             format!(
                 "kube-https-exporter: no cluster: no kubeconfig at {nowhere}, and not in a pod \
-                 (KUBERNETES_SERVICE_HOST is not set); write `targets` in a configuration file, \
+                 (KUBERNETES_SERVICE_HOST is not set); write `targets` or `files` in a configuration file, \
                  or point at a cluster with --kubeconfig\n"
             )
         );

@@ -38,6 +38,7 @@ pub(crate) struct Leaf {
 }
 
 impl Ca {
+    /// Makes one.
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

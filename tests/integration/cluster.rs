@@ -19,6 +19,7 @@ use kube_https_exporter::discover::{SOURCES, Search};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use crate::ca::{CA, Ca};
 use crate::process::{Site, command, free_port};
 
 /// Between two looks at whether the API server is ready.
@@ -59,6 +60,9 @@ impl Cluster {
             "tokens.csv",
             &format!("{ADMIN},admin,admin,\"system:masters\"\n"),
         );
+        site.write("clients.pem", &CA.issuer.pem());
+        // It refuses one authority for both.
+        site.write("proxies.pem", &Ca::new().issuer.pem());
         let key = rcgen::KeyPair::generate().unwrap();
         site.write("accounts.key", &key.serialize_pem());
         site.write("accounts.pem", &key.public_key_pem());
@@ -442,6 +446,11 @@ fn api_server(site: &Site, etcd_port: u16, address: SocketAddr) -> Child {
         .arg(format!("--token-auth-file={}", site.path("tokens.csv")))
         .arg(format!("--service-account-key-file={public}"))
         .arg(format!("--service-account-signing-key-file={private}"))
+        .arg(format!("--client-ca-file={}", site.path("clients.pem")))
+        .arg(format!(
+            "--requestheader-client-ca-file={}",
+            site.path("proxies.pem")
+        ))
         .arg("--service-account-issuer=https://kubernetes.default.svc")
         // Loopback, so that a test can serve at a Service's cluster IP address.
         .arg("--service-cluster-ip-range=127.8.0.0/24")

@@ -41,6 +41,8 @@ mod behind;
 mod services;
 /// What of a real cluster shows in a scrape, as it is and as it changes.
 mod cluster_to_scrape;
+/// Certificates that no handshake shows, in a real cluster and on disk, and lists of targets.
+mod stored;
 /// API servers that publish their own addresses.
 mod replicas;
 /// The chart in a real cluster.
