@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use super::expiry::{EXPIRED, EXPIRING, level};
+use super::verification::VERIFICATION_DISABLED;
 use super::words::span;
 use super::{Check, Policy, waive};
 use crate::config::{Expiry, Threshold};
@@ -20,7 +21,7 @@ use crate::model::{
 pub(super) const CHECK: Check = Check {
     name: "stored",
     families: &[NOT_BEFORE, NOT_AFTER],
-    findings: &[CA_EXPIRING, VERIFICATION_DISABLED, KUBECONFIG_PLAINTEXT],
+    findings: &[CA_EXPIRING, KUBECONFIG_PLAINTEXT],
     judge: |_, _| {},
 };
 
@@ -44,10 +45,6 @@ const CA_EXPIRING: FindingSpec = FindingSpec {
     help: "A certificate authority that clients are configured with expires soon, or has expired",
 };
 
-const VERIFICATION_DISABLED: FindingSpec = FindingSpec {
-    name: "verification_disabled",
-    help: "Clients are configured to accept any certificate, so that whoever is on the way can read and change what they send",
-};
 const KUBECONFIG_PLAINTEXT: FindingSpec = FindingSpec {
     name: "kubeconfig_plaintext",
     help: "A kubeconfig's server is reached in clear, and with it go the credentials",

@@ -15,7 +15,7 @@ pub(super) const CHECK: Check = Check {
     judge,
 };
 
-const VERIFICATION_DISABLED: FindingSpec = FindingSpec {
+pub(super) const VERIFICATION_DISABLED: FindingSpec = FindingSpec {
     name: "verification_disabled",
     help: "Who connects is told not to verify the server's certificate",
 };
