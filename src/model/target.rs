@@ -1,8 +1,10 @@
 //! Targets: the rows of the metrics, as the cluster's objects or the operator declared them.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::chain::Fingerprint;
 use super::door::{PlainDoor, TlsDoor};
 use super::time::UnixTime;
 use super::verdict::Waiver;
@@ -94,6 +96,37 @@ pub struct Expectation {
     pub clients: Clients,
     /// What is accepted here although it is wrong.
     pub accept: Arc<[Waiver]>,
+    /// The Secret that the certificate is taken from, where the object names one alone.
+    pub secret: Option<SecretName>,
+    /// What was issued into that Secret, where it is known.
+    pub issued: Option<Arc<Issued>>,
+}
+
+/// The name of a Secret, of which nothing is read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SecretName {
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+}
+
+/// A certificate that was issued for a server, as known without the Secret that it was put in. All
+/// text is cleaned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issued {
+    /// SHA-256 of its DER.
+    pub fingerprint: Fingerprint,
+    /// Last second of validity.
+    pub not_after: UnixTime,
+    /// When it was issued, by the cluster's clock; the certificate's own beginning may be set back.
+    pub at: UnixTime,
+    /// DNS names that it is for, lower case.
+    pub dns_names: Vec<Box<str>>,
+    /// IP addresses that it is for.
+    pub ip_names: Vec<IpAddr>,
+    /// The object that had it issued: `Certificate shop/www`.
+    pub by: Arc<str>,
 }
 
 /// What holds unless something else was declared: TLS of any name by the system's roots, and in
@@ -107,6 +140,8 @@ impl Default for Expectation {
             plaintext: PlaintextRule::Redirect,
             clients: Clients::Verifying,
             accept: Arc::default(),
+            secret: None,
+            issued: None,
         }
     }
 }
