@@ -77,6 +77,7 @@ fn labels(family: &Family) -> String {
     let row = match family.scope {
         Scope::Target => "T",
         Scope::Host | Scope::HostCount => "T without `address`",
+        Scope::Object => "`source`, `namespace`, `name`",
         Scope::Own => "",
     };
     let shown = family.labels.iter();

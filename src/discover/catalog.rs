@@ -13,21 +13,26 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::caps::{Admission, Rank};
+use super::shelf::Shelf;
 use super::{Declared, DropReason, ObjectKey, Update};
 use crate::config::{Caps, Rule, rule_for};
-use crate::model::{Owner, Place, PlaintextRule, RootsRef, Target};
+use crate::model::{Owner, Place, PlaintextRule, RootsRef, StoredObject, StoredPlace, Target};
 
 /// The most owners that a target lists, the oldest: a tenant could otherwise grow a row, and the
 /// series about it, without bound.
 pub(super) const OWNERS: usize = 200;
 
-/// What became of a row.
+/// What became of a row, or of stored certificates.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     /// It appeared, or what is declared about it changed.
     Target(Arc<Target>),
     /// It went.
     Gone(Place),
+    /// Certificates that no handshake shows appeared, or changed.
+    Stored(Arc<StoredObject>),
+    /// They went.
+    StoredGone(StoredPlace),
 }
 
 /// All rows, by what declares them.
@@ -37,6 +42,7 @@ pub struct Catalog {
     objects: HashMap<&'static str, HashMap<ObjectKey, Object>>,
     rows: HashMap<Place, Entry>,
     hosts: HashMap<Place, Host>,
+    shelf: Shelf,
     admission: Admission,
     dropped: HashMap<(&'static str, DropReason), usize>,
 }
@@ -94,6 +100,7 @@ impl Catalog {
             objects: HashMap::new(),
             rows: HashMap::new(),
             hosts: HashMap::new(),
+            shelf: Shelf::default(),
             admission: Admission::new(caps),
             dropped: HashMap::new(),
         }
@@ -146,6 +153,8 @@ impl Catalog {
     fn put(&mut self, source: &'static str, declared: Declared, touched: &mut BTreeSet<Place>) {
         let key = ObjectKey::from(&declared.object);
         let before = self.remove(source, &key);
+        self.shelf
+            .put(source, &key, declared.stored, &declared.labels);
         let mut object = Object {
             owner: declared.object,
             places: BTreeSet::new(),
@@ -180,6 +189,7 @@ impl Catalog {
     fn take(&mut self, source: &'static str, key: &ObjectKey, touched: &mut BTreeSet<Place>) {
         if let Some(object) = self.remove(source, key) {
             self.release(object.places, &object.owner, touched);
+            self.shelf.take(source, key);
         }
     }
 
@@ -238,6 +248,7 @@ impl Catalog {
             self.publish(&place, &mut changes, &mut gone);
         }
         changes.extend(gone.into_iter().map(Change::Gone));
+        changes.extend(self.shelf.settle(&self.rules));
         changes
     }
 

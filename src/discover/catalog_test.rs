@@ -106,6 +106,8 @@ impl Known {
                     let gone = self.rows.remove(&place);
                     line('-', &gone.expect("a row goes once").row)
                 }
+                Change::Stored(object) => format!("+ stored {}", object.place.name),
+                Change::StoredGone(place) => format!("- stored {}", place.name),
             })
             .collect()
     }

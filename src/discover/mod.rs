@@ -6,6 +6,8 @@
 
 mod api_server;
 mod backoff;
+#[cfg_attr(not(test), expect(dead_code, reason = "its sources come next"))]
+mod bundle;
 mod catalog;
 mod caps;
 mod cluster;
@@ -25,6 +27,7 @@ mod object;
 mod published;
 pub mod rbac;
 mod service;
+mod shelf;
 mod speaks;
 mod watch;
 
@@ -35,7 +38,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 
 use crate::config::Config;
-use crate::model::{Owner, Target, UnixTime};
+use crate::model::{Owner, Stored, Target, UnixTime};
 
 pub use catalog::{Catalog, Change};
 pub use cluster::{Cluster, ClusterError, Search};
@@ -154,6 +157,8 @@ pub struct Declared {
     /// Its targets; each with the object as its first owner, and then any other objects that the
     /// target comes of, such as a Gateway's routes, the oldest first.
     pub targets: Vec<Target>,
+    /// Certificates in it that no handshake shows; added by [`Declared::store`].
+    pub stored: Vec<Stored>,
     /// What it declares that cannot be a target, and why.
     pub dropped: Vec<Dropped>,
 }
@@ -165,6 +170,7 @@ impl Declared {
             object,
             labels,
             targets: Vec::new(),
+            stored: Vec::new(),
             dropped: Vec::new(),
         }
     }

@@ -37,11 +37,11 @@ const NOT_AFTER: Family = Family {
     kind: Kind::Gauge,
 };
 
-const EXPIRED: FindingSpec = FindingSpec {
+pub(super) const EXPIRED: FindingSpec = FindingSpec {
     name: "certificate_expired",
     help: "The certificate that is served, or an intermediate that it depends on, has expired",
 };
-const EXPIRING: FindingSpec = FindingSpec {
+pub(super) const EXPIRING: FindingSpec = FindingSpec {
     name: "certificate_expiring",
     help: "The certificate that is served, or an intermediate that it depends on, expires soon for its lifetime",
 };
@@ -138,7 +138,7 @@ fn expiring(
 
 /// How bad it is that this lifetime ends when it does; `None` while the end is far, and once it
 /// has passed.
-fn level(
+pub(super) fn level(
     not_before: UnixTime,
     not_after: UnixTime,
     now: UnixTime,

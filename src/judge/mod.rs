@@ -33,6 +33,7 @@ mod addresses;
 mod plaintext;
 mod declared;
 mod closed;
+mod stored;
 
 #[cfg(test)]
 mod fixtures;
@@ -51,6 +52,7 @@ use assess::Assessed;
 use trust::Verifier;
 
 pub use roots::{Error, Roots};
+pub use stored::judge as judge_stored;
 
 /// One check: what it says, and how it decides.
 #[derive(Debug)]
@@ -124,6 +126,7 @@ pub const CHECKS: &[Check] = &[
     plaintext::CHECK,
     declared::CHECK,
     closed::CHECK,
+    stored::CHECK,
 ];
 
 /// Everything that the checks have to say about a case, but for what is accepted of it.
@@ -134,7 +137,7 @@ pub fn judge(case: &Case<'_>) -> Verdict {
     for check in CHECKS {
         (check.judge)(&assessed, &mut verdict);
     }
-    waive::apply(case, &mut verdict);
+    waive::apply(&case.target.expect.accept, case.now, &mut verdict);
     verdict.summary = assessed.summary();
     verdict
 }

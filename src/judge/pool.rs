@@ -93,7 +93,7 @@ mod tests {
     use crate::judge::fixtures::facts;
 
     fn certificate(serial: u8, subject: &str, issuer: &str) -> Certificate {
-        let mut certificate = crate::probe::certificate::read(&[serial]);
+        let mut certificate = Certificate::read(&[serial]);
         certificate.facts = Ok(CertificateFacts {
             subject_common_name: subject.into(),
             issuer_common_name: issuer.into(),

@@ -10,8 +10,7 @@ use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, TrustAnchor};
 
 use crate::config::Config;
-use crate::model::{RootsRef, UnixTime};
-use crate::probe::certificate;
+use crate::model::{Certificate, RootsRef, UnixTime};
 
 /// Why the trust anchors could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -213,7 +212,7 @@ impl Store {
     fn add(&mut self, kind: AnchorKind, der: &[u8]) -> Result<(), webpki::Error> {
         let der = CertificateDer::from(der.to_vec());
         let anchor = webpki::anchor_from_trusted_cert(&der)?.to_owned();
-        let facts = certificate::read(&der).facts.ok();
+        let facts = Certificate::read(&der).facts.ok();
         let about = About {
             kind,
             name: facts

@@ -1,17 +1,15 @@
 //! Waivers: what the operator accepts is taken out of the findings and shown apart, so that it is
 //! never silent. One that has ended waives nothing.
 
-use super::Case;
 use crate::model::{Finding, UnixTime, Verdict, Waived, Waiver};
 
-/// Takes what is accepted at the case's instant out of the verdict's findings.
-pub(super) fn apply(case: &Case<'_>, verdict: &mut Verdict) {
-    let accept = &case.target.expect.accept;
+/// Takes what is accepted at `now` out of the verdict's findings.
+pub(super) fn apply(accept: &[Waiver], now: UnixTime, verdict: &mut Verdict) {
     if accept.is_empty() {
         return;
     }
     for finding in std::mem::take(&mut verdict.findings) {
-        match waiver(accept, &finding, case.now) {
+        match waiver(accept, &finding, now) {
             Some(waiver) => verdict.waived.push(Waived {
                 finding,
                 waiver: waiver.clone(),

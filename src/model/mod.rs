@@ -10,7 +10,9 @@ mod time;
 mod door;
 mod target;
 mod chain;
+mod certificate;
 mod observation;
+mod stored;
 mod verdict;
 mod text;
 
@@ -21,6 +23,7 @@ pub use observation::{
     PlainReport, PlainSeen, Reason, TlsAttempt, TlsReport, TlsSeen, TlsVersion, VersionAnswer,
     VersionSupport,
 };
+pub use stored::{Stored, StoredObject, StoredPlace, Usage};
 pub use target::{
     BY_HAND, Clients, Expectation, Issued, Owner, Place, PlaintextRule, RootsRef, Row, SecretName,
     Target,

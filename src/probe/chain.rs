@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use aws_lc_rs::digest;
 
-use super::certificate;
-use crate::model::{Chain, Fingerprint};
+use crate::model::{Certificate, Chain, Fingerprint};
 
 /// The chain of these certificates, in the order sent; `None` where there are none.
 #[must_use]
@@ -15,7 +14,7 @@ pub fn read_chain(ders: &[impl AsRef<[u8]>]) -> Option<Chain> {
         id: chain_id(ders),
         certificates: ders
             .iter()
-            .map(|der| certificate::read(der.as_ref()))
+            .map(|der| Certificate::read(der.as_ref()))
             .collect(),
     })
 }
@@ -67,7 +66,7 @@ fn chain_id(ders: &[impl AsRef<[u8]>]) -> Fingerprint {
         context.update(&der.len().to_be_bytes());
         context.update(der);
     }
-    certificate::fingerprint(&context.finish())
+    (&context.finish()).into()
 }
 
 #[cfg(test)]

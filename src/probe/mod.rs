@@ -11,7 +11,6 @@ mod failure;
 mod handshake;
 mod plaintext;
 pub mod answer;
-pub mod certificate;
 pub mod chain;
 pub mod ended;
 mod exchange;

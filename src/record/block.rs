@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::model::{Extra, Row, Sample, Scope};
+use crate::model::{Extra, Row, Sample, Scope, StoredPlace};
 
 use super::catalogue::{Catalogue, FamilyIndex};
 use super::text::push_label;
@@ -46,16 +46,28 @@ const EXTRAS: usize = 1024;
 impl RowLabels {
     /// Renders the labels of `row`.
     pub(super) fn of(row: &Row) -> Self {
+        let object = [row.source, &row.namespace, &row.name];
+        let mut port = itoa::Buffer::new();
+        Self::render(object, &row.host, port.format(row.port), &row.address)
+    }
+
+    /// Renders the labels of what has no door: those of a door are empty.
+    pub(super) fn of_stored(place: &StoredPlace) -> Self {
+        let object = [place.source, &place.namespace, &place.name];
+        Self::render(object, "", "", "")
+    }
+
+    fn render([source, namespace, name]: [&str; 3], host: &str, port: &str, address: &str) -> Self {
         let mut text = String::with_capacity(ROW_LABELS);
-        push_label(&mut text, "source", row.source);
-        push_next(&mut text, "namespace", &row.namespace);
+        push_label(&mut text, "source", source);
+        push_next(&mut text, "namespace", namespace);
         let before_name = text.len();
-        push_next(&mut text, "name", &row.name);
+        push_next(&mut text, "name", name);
         let after_name = text.len();
-        push_next(&mut text, "host", &row.host);
-        push_next(&mut text, "port", itoa::Buffer::new().format(row.port));
+        push_next(&mut text, "host", host);
+        push_next(&mut text, "port", port);
         let host_end = text.len();
-        push_next(&mut text, "address", &row.address);
+        push_next(&mut text, "address", address);
         Self {
             text: text.into(),
             name: before_name..after_name,
@@ -73,6 +85,7 @@ impl RowLabels {
         match scope {
             Scope::Target => &self.text,
             Scope::Host | Scope::HostCount => self.text.get(..self.host_end).unwrap_or_default(),
+            Scope::Object => self.text.get(..self.name.end).unwrap_or_default(),
             Scope::Own => "",
         }
     }
@@ -245,6 +258,8 @@ mod tests {
             labels.within(Scope::Target),
             format!("{host},address=\"127.0.0.1\"")
         );
+        let object = r#"source="ingress",namespace="default",name="a\"b""#;
+        assert_eq!(labels.within(Scope::Object), object);
         assert_eq!(labels.within(Scope::Own), "");
     }
 

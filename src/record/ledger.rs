@@ -15,7 +15,10 @@ use tokio::time::MissedTickBehavior;
 use crate::clock;
 use crate::discover::Health;
 use crate::judge::{self, Case, Policy};
-use crate::model::{Place, PlainDoor, PlainSeen, Target, TlsDoor, TlsSeen, UnixTime, Verdict};
+use crate::model::{
+    Place, PlainDoor, PlainSeen, StoredObject, StoredPlace, Target, TlsDoor, TlsSeen, UnixTime,
+    Verdict,
+};
 use crate::schedule::Event;
 
 use super::fold;
@@ -37,7 +40,8 @@ pub struct Ledger {
     judge: fn(&Case<'_>) -> Verdict,
     /// A verdict older than this is judged again.
     fresh_for: Duration,
-    rows: BTreeMap<Place, Judged>,
+    rows: BTreeMap<Place, Judged<Target>>,
+    stored: BTreeMap<StoredPlace, Judged<StoredObject>>,
     tls: Doors<TlsDoor, TlsSeen>,
     plain: Doors<PlainDoor, PlainSeen>,
     store: Arc<Store>,
@@ -46,8 +50,8 @@ pub struct Ledger {
 }
 
 #[derive(Debug)]
-struct Judged {
-    target: Arc<Target>,
+struct Judged<T> {
+    what: Arc<T>,
     at: UnixTime,
 }
 
@@ -76,6 +80,7 @@ impl Ledger {
             judge: judge::judge,
             fresh_for,
             rows: BTreeMap::new(),
+            stored: BTreeMap::new(),
             tls: HashMap::new(),
             plain: HashMap::new(),
             store,
@@ -104,6 +109,11 @@ impl Ledger {
         match event {
             Event::Target(target) => self.declare(&target, now),
             Event::Gone(place) => self.forget(&place),
+            Event::Stored(object) => self.publish_stored(&object, now),
+            Event::StoredGone(place) => {
+                self.stored.remove(&place);
+                self.store.remove_stored(&place);
+            }
             Event::Tls(door, report) => {
                 self.own.regular_probe(&report);
                 let rows = update(&mut self.tls, &door, |seen| fold::tls(seen, report));
@@ -130,7 +140,7 @@ impl Ledger {
         }
     }
 
-    /// Judges again what was last judged too long ago, a batch at most. Rows that never showed a
+    /// Judges again what was last judged too long ago, a batch at most of each. Rows that never showed a
     /// certificate have nothing that time alone could change.
     pub fn rejudge(&mut self, now: UnixTime) {
         let tls = &self.tls;
@@ -139,19 +149,29 @@ impl Ledger {
             .iter()
             .filter(|(_, row)| now.since(row.at) >= self.fresh_for)
             .filter(|(_, row)| {
-                tls.get(&row.target.tls)
+                tls.get(&row.what.tls)
                     .is_some_and(|door| probed(&door.seen))
             })
             .map(|(place, _)| place.clone())
             .take(REJUDGE_ROWS)
             .collect();
         self.publish(&old, now);
+
+        let stored = self.stored.values();
+        let old: Vec<_> = stored
+            .filter(|one| now.since(one.at) >= self.fresh_for)
+            .map(|one| Arc::clone(&one.what))
+            .take(REJUDGE_ROWS)
+            .collect();
+        for object in &old {
+            self.publish_stored(object, now);
+        }
     }
 
     /// Calls `look` with every row as it would be judged at `now`, in the order of the exposition.
     pub fn cases(&self, now: UnixTime, mut look: impl FnMut(&Case<'_>)) {
         for row in self.rows.values() {
-            self.with_case(&row.target, now, &mut look);
+            self.with_case(&row.what, now, &mut look);
         }
     }
 
@@ -163,18 +183,18 @@ impl Ledger {
             link(&mut self.plain, door, &place);
         }
         let judged = Judged {
-            target: Arc::clone(target),
+            what: Arc::clone(target),
             at: now,
         };
         if let Some(old) = self.rows.insert(place.clone(), judged) {
-            self.unlink(&place, &old.target, Some(target));
+            self.unlink(&place, &old.what, Some(target));
         }
         self.publish(&[place], now);
     }
 
     fn forget(&mut self, place: &Place) {
         if let Some(old) = self.rows.remove(place) {
-            self.unlink(place, &old.target, None);
+            self.unlink(place, &old.what, None);
         }
         self.store.remove(place);
     }
@@ -197,11 +217,21 @@ impl Ledger {
                 continue;
             };
             row.at = now;
-            let target = Arc::clone(&row.target);
+            let target = Arc::clone(&row.what);
             let (verdict, probed) =
                 self.with_case(&target, now, |case| ((self.judge)(case), probed(case.tls)));
             self.store.publish(target, verdict, probed);
         }
+    }
+
+    fn publish_stored(&mut self, object: &Arc<StoredObject>, now: UnixTime) {
+        let verdict = judge::judge_stored(object, &self.policy, now);
+        self.store.publish_stored(Arc::clone(object), verdict);
+        let judged = Judged {
+            what: Arc::clone(object),
+            at: now,
+        };
+        self.stored.insert(object.place.clone(), judged);
     }
 
     fn with_case<T>(&self, target: &Target, now: UnixTime, f: impl FnOnce(&Case<'_>) -> T) -> T {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Clients, Extra, Finding, Owner, Reason, Sample, Severity, Summary, Target, Verdict, Waived,
+    Clients, Extra, Finding, Owner, Reason, Sample, Severity, StoredObject, Summary, Target,
+    Verdict, Waived,
 };
 
 use super::block::{Block, RowLabels};
@@ -46,6 +47,34 @@ impl RowRecord {
             waived: verdict.waived.into(),
             block: Arc::new(Block::new(catalogue, RowLabels::of(&target.row), &samples)),
             target,
+        }
+    }
+}
+
+/// The last verdict on what is stored in one place; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct StoredRecord {
+    /// What is stored, and where.
+    pub object: Arc<StoredObject>,
+    /// What is wrong with it.
+    pub findings: Arc<[Finding]>,
+    /// What is wrong with it and accepted.
+    pub waived: Arc<[Waived]>,
+    pub(super) block: Arc<Block>,
+}
+
+impl StoredRecord {
+    /// Of what was judged of `object`.
+    pub(super) fn new(catalogue: &Catalogue, object: Arc<StoredObject>, verdict: Verdict) -> Self {
+        let mut samples = verdict.samples;
+        samples.extend(verdict.findings.iter().map(finding_sample));
+        samples.extend(verdict.waived.iter().map(waived_sample));
+        let labels = RowLabels::of_stored(&object.place);
+        Self {
+            findings: verdict.findings.into(),
+            waived: verdict.waived.into(),
+            block: Arc::new(Block::new(catalogue, labels, &samples)),
+            object,
         }
     }
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::discover::DropReason;
-use crate::model::{Family, Place, Target, Verdict};
+use crate::model::{Family, Place, StoredObject, StoredPlace, Target, Verdict};
 
 use super::catalogue::Catalogue;
 use super::encoder::Encoder;
-use super::row::RowRecord;
+use super::row::{RowRecord, StoredRecord};
 use super::summary::Totals;
 use super::text::Format;
 
@@ -25,6 +25,7 @@ pub struct Store {
 #[derive(Debug, Default)]
 struct Inner {
     rows: BTreeMap<Place, RowRecord>,
+    stored: BTreeMap<StoredPlace, StoredRecord>,
     totals: Totals,
 }
 
@@ -47,6 +48,7 @@ impl Store {
             let mut inner = self.lock();
             let mut blocks = inner.totals.blocks(&self.catalogue);
             blocks.extend(inner.rows.values().map(|row| Arc::clone(&row.block)));
+            blocks.extend(inner.stored.values().map(|one| Arc::clone(&one.block)));
             blocks
         };
         Encoder::new(Arc::clone(&self.catalogue), blocks, format)
@@ -58,13 +60,19 @@ impl Store {
         self.lock().rows.values().cloned().collect()
     }
 
+    /// All that is stored and shown by no handshake, in the order of the exposition.
+    #[must_use]
+    pub fn stored(&self) -> Vec<StoredRecord> {
+        self.lock().stored.values().cloned().collect()
+    }
+
     /// Records what was judged of a target, in the place of what had been; `probed` says that a
     /// certificate was seen there, ever.
     pub(super) fn publish(&self, target: Arc<Target>, verdict: Verdict, probed: bool) {
         let place = target.row.place();
         let record = RowRecord::new(&self.catalogue, target, verdict, probed);
         let mut inner = self.lock();
-        let Inner { rows, totals } = &mut *inner;
+        let Inner { rows, totals, .. } = &mut *inner;
         totals.replace(rows.get(&place), &record);
         rows.insert(place, record);
     }
@@ -74,6 +82,24 @@ impl Store {
         let mut inner = self.lock();
         if let Some(record) = inner.rows.remove(place) {
             inner.totals.remove(&record);
+        }
+    }
+
+    /// Records what was judged of stored certificates, in the place of what had been.
+    pub(super) fn publish_stored(&self, object: Arc<StoredObject>, verdict: Verdict) {
+        let place = object.place.clone();
+        let record = StoredRecord::new(&self.catalogue, object, verdict);
+        let mut inner = self.lock();
+        let Inner { stored, totals, .. } = &mut *inner;
+        totals.replace_stored(stored.get(&place), &record);
+        stored.insert(place, record);
+    }
+
+    /// Forgets stored certificates.
+    pub(super) fn remove_stored(&self, place: &StoredPlace) {
+        let mut inner = self.lock();
+        if let Some(record) = inner.stored.remove(place) {
+            inner.totals.remove_stored(&record);
         }
     }
 

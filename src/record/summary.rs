@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::discover::DropReason;
-use crate::model::{Extra, Family, Kind, Sample, Scope, Severity};
+use crate::model::{Extra, Family, Finding, Kind, Sample, Scope, Severity};
 
 use super::block::{Block, RowLabels};
 use super::catalogue::Catalogue;
-use super::row::{Posture, RowRecord};
+use super::row::{Posture, RowRecord, StoredRecord};
 
 const fn gauge(
     name: &'static str,
@@ -34,14 +34,14 @@ const DOORS: Family = gauge(
 
 pub(super) const FINDING: Family = gauge(
     "kube_https_finding",
-    "1 for each thing that is wrong with a target now",
+    "1 for each thing that is wrong now with a target, or with stored certificates, whose host, port and address are empty",
     &["finding", "severity"],
     Scope::Target,
 );
 
 const FINDINGS: Family = gauge(
     "kube_https_findings",
-    "How many targets have this finding now",
+    "How many targets and stored certificates have this finding now",
     &["source", "namespace", "finding", "severity"],
     Scope::Own,
 );
@@ -131,7 +131,8 @@ impl Totals {
             .entry(new.target.row.source)
             .or_default()
             .targets += 1;
-        self.namespaces.entry(namespace(new)).or_default().add(new);
+        let total = self.namespaces.entry(namespace(new)).or_default();
+        total.add(Some(new.posture), &new.findings);
     }
 
     /// Stops counting a row. The source stays known; the namespace goes with its last row.
@@ -139,11 +140,39 @@ impl Totals {
         if let Some(source) = self.sources.get_mut(old.target.row.source) {
             source.targets = source.targets.saturating_sub(1);
         }
-        let key = namespace(old);
-        if let Some(total) = self.namespaces.get_mut(&key) {
-            total.subtract(old);
-            if total.postures.is_empty() {
-                self.namespaces.remove(&key);
+        self.subtract(&namespace(old), Some(old.posture), &old.findings);
+    }
+
+    /// Counts the findings of stored certificates, in the place of `old`. They are no doors.
+    pub(super) fn replace_stored(&mut self, old: Option<&StoredRecord>, new: &StoredRecord) {
+        let kinds = |record: &StoredRecord| -> Vec<_> { kinds(&record.findings).collect() };
+        if old.is_some_and(|old| kinds(old) == kinds(new)) {
+            return;
+        }
+        if let Some(old) = old {
+            self.remove_stored(old);
+        }
+        if !new.findings.is_empty() {
+            let total = self.namespaces.entry(place_of(new)).or_default();
+            total.add(None, &new.findings);
+        }
+    }
+
+    /// Stops counting them.
+    pub(super) fn remove_stored(&mut self, old: &StoredRecord) {
+        self.subtract(&place_of(old), None, &old.findings);
+    }
+
+    fn subtract(
+        &mut self,
+        key: &(&'static str, Arc<str>),
+        posture: Option<Posture>,
+        findings: &[Finding],
+    ) {
+        if let Some(total) = self.namespaces.get_mut(key) {
+            total.subtract(posture, findings);
+            if total.postures.is_empty() && total.findings.is_empty() {
+                self.namespaces.remove(key);
             }
         }
     }
@@ -170,13 +199,18 @@ fn namespace(row: &RowRecord) -> (&'static str, Arc<str>) {
     (row.source, Arc::clone(&row.namespace))
 }
 
+fn place_of(stored: &StoredRecord) -> (&'static str, Arc<str>) {
+    let place = &stored.object.place;
+    (place.source, Arc::clone(&place.namespace))
+}
+
 fn counts_alike(a: &RowRecord, b: &RowRecord) -> bool {
-    let kinds = |row: &RowRecord| -> Vec<_> { kinds(row).collect() };
+    let kinds = |row: &RowRecord| -> Vec<_> { kinds(&row.findings).collect() };
     a.posture == b.posture && kinds(a) == kinds(b)
 }
 
-fn kinds(row: &RowRecord) -> impl Iterator<Item = (&'static str, Severity)> {
-    row.findings.iter().map(|f| (f.spec.name, f.severity))
+fn kinds(findings: &[Finding]) -> impl Iterator<Item = (&'static str, Severity)> {
+    findings.iter().map(|f| (f.spec.name, f.severity))
 }
 
 impl SourceTotal {
@@ -192,18 +226,22 @@ impl SourceTotal {
 }
 
 impl NamespaceTotal {
-    fn add(&mut self, row: &RowRecord) {
+    fn add(&mut self, posture: Option<Posture>, findings: &[Finding]) {
         self.block = None;
-        *self.postures.entry(row.posture).or_default() += 1;
-        for kind in kinds(row) {
+        if let Some(posture) = posture {
+            *self.postures.entry(posture).or_default() += 1;
+        }
+        for kind in kinds(findings) {
             *self.findings.entry(kind).or_default() += 1;
         }
     }
 
-    fn subtract(&mut self, row: &RowRecord) {
+    fn subtract(&mut self, posture: Option<Posture>, findings: &[Finding]) {
         self.block = None;
-        decrement(&mut self.postures, &row.posture);
-        for kind in kinds(row) {
+        if let Some(posture) = posture {
+            decrement(&mut self.postures, &posture);
+        }
+        for kind in kinds(findings) {
             decrement(&mut self.findings, &kind);
         }
     }
@@ -224,7 +262,9 @@ fn total_samples(
     postures: &BTreeMap<Posture, usize>,
     findings: &BTreeMap<(&'static str, Severity), usize>,
 ) -> Vec<Sample> {
-    let doors = Posture::ALL.iter().map(|posture| {
+    // Where there are only stored certificates there is no door to count.
+    let counted = Posture::ALL.iter().filter(|_| !postures.is_empty());
+    let doors = counted.map(|posture| {
         let count = postures.get(posture).copied().unwrap_or(0);
         total(&DOORS, &[source, namespace, posture.label()], count)
     });

@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use crate::discover::{DropReason, Health};
 use crate::model::{
-    DeepReport, Place, PlainDoor, PlainReport, Target, TlsDoor, TlsReport, TlsVersion,
+    DeepReport, Place, PlainDoor, PlainReport, StoredObject, StoredPlace, Target, TlsDoor,
+    TlsReport, TlsVersion,
 };
 
 pub use run::{Schedule, run};
@@ -45,6 +46,10 @@ pub enum Event {
     Target(Arc<Target>),
     /// A row went.
     Gone(Place),
+    /// Stored certificates appeared, or changed.
+    Stored(Arc<StoredObject>),
+    /// Stored certificates went.
+    StoredGone(StoredPlace),
     /// A regular probe of a TLS door ended.
     Tls(Arc<TlsDoor>, TlsReport),
     /// A deep probe ended.

@@ -179,6 +179,9 @@ impl<P: Probe> Task<P> {
             match change {
                 Change::Target(target) => self.set_target(target).await?,
                 Change::Gone(place) => self.remove_target(place).await?,
+                // Nothing is probed.
+                Change::Stored(object) => self.tell(Event::Stored(object)).await?,
+                Change::StoredGone(place) => self.tell(Event::StoredGone(place)).await?,
             }
         }
         self.tell(Event::Dropped(source, self.catalog.dropped(source)))
@@ -485,6 +488,8 @@ mod tests {
                     Event::Gone(place) => format!("gone {}", place.host),
                     Event::Tls(door, _) => format!("tls {}", door.server_name.as_deref().unwrap()),
                     Event::Plain(door, _) => format!("plain {}", door.host),
+                    Event::Stored(object) => format!("stored {}", object.place.name),
+                    Event::StoredGone(place) => format!("stored gone {}", place.name),
                     Event::FirstPass => "first pass".to_owned(),
                     Event::Deep(..)
                     | Event::Lateness(_)

@@ -75,6 +75,7 @@ impl Discovered {
             match change {
                 Change::Target(target) => drop(self.rows.insert(target.row.place(), target)),
                 Change::Gone(place) => drop(self.rows.remove(&place)),
+                Change::Stored(_) | Change::StoredGone(_) => {}
             }
         }
     }

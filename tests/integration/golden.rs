@@ -17,10 +17,20 @@ use crate::exporter::Exporter;
 use crate::scrape::{Sample, Scrape, series};
 
 /// Families that the demo does not show, each with the reason.
-const NOT_IN_THE_DEMO: &[(&str, &str)] = &[(
-    "kube_https_finding_waived_info",
-    "the demo has no configuration file that could accept a finding",
-)];
+const NOT_IN_THE_DEMO: &[(&str, &str)] = &[
+    (
+        "kube_https_finding_waived_info",
+        "the demo has no configuration file that could accept a finding",
+    ),
+    (
+        "kube_https_stored_certificate_not_before_timestamp_seconds",
+        "the demo stores no certificate",
+    ),
+    (
+        "kube_https_stored_certificate_not_after_timestamp_seconds",
+        "the demo stores no certificate",
+    ),
+];
 
 /// For what is waited for after everything was probed once.
 const SETTLED_WITHIN: Duration = Duration::from_secs(20);

@@ -5,7 +5,8 @@ use crate::config::Config;
 use crate::discover::{DropReason, Health};
 use crate::judge::Roots;
 use crate::model::{
-    Address, DeepReport, PlainAnswer, PlainReport, Reason, TlsReport, VersionAnswer, VersionSupport,
+    Address, Certificate, DeepReport, PlainAnswer, PlainReport, Reason, Stored, TlsReport, Usage,
+    VersionAnswer, VersionSupport,
 };
 use crate::record::samples::{
     DECLARED, NOT_AFTER, SUCCESS, VERSION, attempt, failure, row, target,
@@ -257,4 +258,77 @@ async fn the_task_ends_when_its_events_do() {
     drop(events);
     task.await.unwrap();
     assert_eq!(store.rows().len(), 1);
+}
+
+const KINDS: &[u8] = include_bytes!("../../../tests/certificates/kinds.pem");
+
+/// An authority that is stored, and that lived from 0 to 1000 days.
+fn stored(namespace: &str) -> Arc<StoredObject> {
+    use rustls_pki_types::{CertificateDer, pem::PemObject};
+    let der = CertificateDer::pem_slice_iter(KINDS).next().unwrap();
+    let mut certificate = Certificate::read(&der.unwrap());
+    let facts = certificate.facts.as_mut().unwrap();
+    (facts.not_before, facts.not_after) = (at(0), at(1000 * 86_400));
+    Arc::new(StoredObject {
+        place: StoredPlace {
+            source: "ingress",
+            namespace: namespace.into(),
+            name: "roots".into(),
+        },
+        stored: vec![Stored {
+            key: "ca.crt".into(),
+            usage: Usage::CaBundle,
+            certificates: vec![certificate],
+        }],
+        accept: Arc::default(),
+    })
+}
+
+/// The lines of a scrape that begin so.
+fn lines(ledger: &Ledger, start: &str) -> Vec<String> {
+    let body: Vec<u8> = ledger.store.encode(Format::Text).flatten().collect();
+    let body = String::from_utf8(body).unwrap();
+    crate::record::grammar::read(&body, Format::Text);
+    let lines = body.lines().filter(|line| line.starts_with(start));
+    lines.map(str::to_owned).collect()
+}
+
+#[test]
+fn stored_certificates_are_shown_until_they_go_and_judged_again_as_the_clock_goes_on() {
+    let families: Vec<_> = judge::CHECKS
+        .iter()
+        .flat_map(|check| check.families)
+        .collect();
+    let families: Vec<_> = families.into_iter().chain(own_families()).collect();
+    let mut ledger = ledger();
+    ledger.store = Arc::new(Store::new(&families, &[], ""));
+
+    ledger.apply(Event::Stored(stored("trade")), at(0));
+    assert_eq!(
+        lines(&ledger, "kube_https_stored_certificate_not_after"),
+        [
+            "kube_https_stored_certificate_not_after_timestamp_seconds{source=\"ingress\",\
+          namespace=\"trade\",name=\"roots\",key=\"ca.crt\",usage=\"ca_bundle\"} 86400000"
+        ]
+    );
+    assert_eq!(lines(&ledger, "kube_https_finding"), [""; 0]);
+    assert_eq!(lines(&ledger, "kube_https_doors"), [""; 0], "it is no door");
+
+    ledger.rejudge(at(990 * 86_400));
+    assert_eq!(
+        lines(&ledger, "kube_https_finding{"),
+        [
+            "kube_https_finding{source=\"ingress\",namespace=\"trade\",name=\"roots\",host=\"\",\
+          port=\"\",address=\"\",finding=\"ca_bundle_expiring\",severity=\"critical\"} 1"
+        ]
+    );
+    let counted = "kube_https_findings{source=\"ingress\",namespace=\"trade\",\
+                   finding=\"ca_bundle_expiring\",severity=\"critical\"} 1";
+    assert_eq!(lines(&ledger, "kube_https_findings{"), [counted]);
+
+    ledger.apply(Event::StoredGone(stored("trade").place.clone()), at(0));
+    ledger.rejudge(at(999 * 86_400));
+    for family in ["kube_https_stored", "kube_https_finding"] {
+        assert_eq!(lines(&ledger, family), [""; 0]);
+    }
 }

@@ -14,25 +14,29 @@ use x509_parser::public_key::PublicKey;
 use x509_parser::signature_algorithm::RsaSsaPssParams;
 use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo, X509Name};
 
-use crate::model::{
-    Certificate, CertificateFacts, Fingerprint, KeyUsage, LABEL_LIMIT, UnixTime, clean,
-};
+use super::chain::{Certificate, CertificateFacts, Fingerprint, KeyUsage};
+use super::text::{LABEL_LIMIT, clean};
+use super::time::UnixTime;
 
 /// The longest DNS name (RFC 1035 section 2.3.4), in characters; a longer one can name no host.
 const DNS_NAME_LIMIT: usize = 253;
 
-/// One certificate with what could be read of it.
-#[must_use]
-pub fn read(der: &[u8]) -> Certificate {
-    Certificate {
-        der: der.into(),
-        fingerprint: fingerprint(&digest::digest(&digest::SHA256, der)),
-        facts: facts(der),
+impl Certificate {
+    /// One certificate with what could be read of it.
+    #[must_use]
+    pub fn read(der: &[u8]) -> Self {
+        Self {
+            der: der.into(),
+            fingerprint: (&digest::digest(&digest::SHA256, der)).into(),
+            facts: facts(der),
+        }
     }
 }
 
-pub(super) fn fingerprint(sha256: &digest::Digest) -> Fingerprint {
-    Fingerprint(sha256.as_ref().try_into().unwrap_or_default())
+impl From<&digest::Digest> for Fingerprint {
+    fn from(sha256: &digest::Digest) -> Self {
+        Self(sha256.as_ref().try_into().unwrap_or_default())
+    }
 }
 
 /// What `der` says, or why it cannot be read. Bytes after the certificate are left to the judge.
@@ -356,7 +360,7 @@ mod tests {
     }
 
     fn facts_of(der: &[u8]) -> CertificateFacts {
-        read(der).facts.unwrap()
+        Certificate::read(der).facts.unwrap()
     }
 
     fn named(value: DnValue) -> String {
@@ -523,14 +527,14 @@ mod tests {
     #[test]
     fn a_bad_date_is_the_reason_and_keeps_the_fingerprint() {
         let der = patched(minted(|_| {}), b"260402000000Z", b"260402000060Z");
-        let certificate = read(&der);
+        let certificate = Certificate::read(&der);
         assert_eq!(certificate.facts, Err("invalid date".into()));
         assert_eq!(
             certificate.fingerprint,
-            fingerprint(&digest::digest(&digest::SHA256, &der))
+            Fingerprint::from(&digest::digest(&digest::SHA256, &der))
         );
         let der = patched(minted(|_| {}), b"260402000000Z", b"260230000000Z");
-        assert_eq!(read(&der).facts, Err("invalid date".into()));
+        assert_eq!(Certificate::read(&der).facts, Err("invalid date".into()));
     }
 
     #[test]
@@ -615,13 +619,13 @@ mod tests {
     fn every_prefix_and_every_flipped_byte_gives_facts_or_a_reason() {
         let der = minted(|params| params.distinguished_name.push(DnType::CommonName, "x"));
         for length in 0..der.len() {
-            assert!(read(&der[..length]).facts.is_err(), "{length}");
+            assert!(Certificate::read(&der[..length]).facts.is_err(), "{length}");
         }
         for at in 0..der.len() {
             for flip in [0x01, 0x80, 0xff] {
                 let mut bytes = der.clone();
                 bytes[at] ^= flip;
-                assert_eq!(&*read(&bytes).der, bytes.as_slice());
+                assert_eq!(&*Certificate::read(&bytes).der, bytes.as_slice());
             }
         }
     }

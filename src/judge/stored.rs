@@ -1,0 +1,132 @@
+//! When stored certificates end: those that no handshake shows.
+//!
+//! A leaf is judged like one that is served. An authority is judged by the same shares of its
+//! lifetime, but capped at half a year and at a month: whatever it has signed must be replaced
+//! with it, on both sides of every connection, and most live for ten years. What ends first of an
+//! object names the finding, for an object has at most one of each kind.
+
+use std::time::Duration;
+
+use super::expiry::{EXPIRED, EXPIRING, level};
+use super::words::span;
+use super::{Check, Policy, waive};
+use crate::config::{Expiry, Threshold};
+use crate::model::{
+    CertificateFacts, Family, Finding, FindingSpec, Kind, Scope, Severity, Stored, StoredObject,
+    UnixTime, Verdict,
+};
+
+/// Says nothing of a target: see [`judge`].
+pub(super) const CHECK: Check = Check {
+    name: "stored",
+    families: &[NOT_BEFORE, NOT_AFTER],
+    findings: &[CA_EXPIRING],
+    judge: |_, _| {},
+};
+
+const NOT_BEFORE: Family = Family {
+    name: "kube_https_stored_certificate_not_before_timestamp_seconds",
+    help: "When a certificate that no handshake shows begins: a leaf, or of a bundle the first to expire that no other of its name outlives",
+    labels: &["key", "usage"],
+    scope: Scope::Object,
+    kind: Kind::Gauge,
+};
+const NOT_AFTER: Family = Family {
+    name: "kube_https_stored_certificate_not_after_timestamp_seconds",
+    help: "When a certificate that no handshake shows expires: a leaf, or of a bundle the first to expire that no other of its name outlives",
+    labels: &["key", "usage"],
+    scope: Scope::Object,
+    kind: Kind::Gauge,
+};
+
+const CA_EXPIRING: FindingSpec = FindingSpec {
+    name: "ca_bundle_expiring",
+    help: "A certificate authority that clients are configured with expires soon, or has expired",
+};
+
+/// Seconds of a day.
+const DAY: u64 = 86_400;
+
+/// Longest before an authority's end that it is worth a warning: time for a rotation that touches
+/// every client.
+const CA_WARNING: Duration = Duration::from_secs(180 * DAY);
+
+/// Longest before an authority's end that it is critical.
+const CA_CRITICAL: Duration = Duration::from_secs(30 * DAY);
+
+/// What is to be said at `now` of what an object stores, but for what is accepted of it.
+#[must_use]
+pub fn judge(object: &StoredObject, policy: &Policy, now: UnixTime) -> Verdict {
+    let decisive = |stored| Some((stored, Stored::decisive(stored)?));
+    let mut all: Vec<_> = object.stored.iter().filter_map(decisive).collect();
+    // Of two under one key the first counts.
+    all.sort_by_key(|(_, facts)| facts.not_after);
+
+    let mut verdict = Verdict::default();
+    for (stored, facts) in all {
+        for (family, at) in [
+            (&NOT_BEFORE, facts.not_before),
+            (&NOT_AFTER, facts.not_after),
+        ] {
+            let labels = [stored.key.as_ref(), stored.usage.label()].map(Box::from);
+            verdict.texts(family, labels.into(), at.as_secs_f64());
+        }
+        if let Some(finding) = finding(stored, facts, now, &policy.expiry) {
+            keep_worst(&mut verdict, finding);
+        }
+    }
+    waive::apply(&object.accept, now, &mut verdict);
+    verdict
+}
+
+fn finding(
+    stored: &Stored,
+    facts: &CertificateFacts,
+    now: UnixTime,
+    expiry: &Expiry,
+) -> Option<Finding> {
+    let (key, name) = (&stored.key, &facts.subject_common_name);
+    let authority = stored.usage.is_authority();
+    // The last second is valid (RFC 5280 section 4.1.2.5).
+    let (spec, severity, ends) = if now.as_secs() > facts.not_after.as_secs() {
+        let spec = if authority { &CA_EXPIRING } else { &EXPIRED };
+        let ago = span(now.since(facts.not_after));
+        (spec, Severity::Critical, format!("expired {ago} ago"))
+    } else {
+        let (spec, expiry) = if authority {
+            (&CA_EXPIRING, &for_authorities(expiry))
+        } else {
+            (&EXPIRING, expiry)
+        };
+        let severity = level(facts.not_before, facts.not_after, now, expiry)?;
+        let left = span(facts.not_after.since(now));
+        (spec, severity, format!("expires in {left}"))
+    };
+    Some(Finding {
+        spec,
+        severity,
+        detail: format!("\"{name}\" in {key} {ends}").into(),
+    })
+}
+
+fn for_authorities(expiry: &Expiry) -> Expiry {
+    let capped = |threshold: Threshold, cap| Threshold { cap, ..threshold };
+    Expiry {
+        warning: capped(expiry.warning, CA_WARNING),
+        critical: capped(expiry.critical, CA_CRITICAL),
+    }
+}
+
+/// What ends first came first.
+fn keep_worst(verdict: &mut Verdict, finding: Finding) {
+    let mut known = verdict.findings.iter_mut();
+    match known.find(|other| other.spec == finding.spec) {
+        Some(other) if other.severity < finding.severity => *other = finding,
+        Some(_) => {}
+        None => verdict.findings.push(finding),
+    }
+}
+
+#[cfg(test)]
+#[path = "stored_test.rs"]
+mod tests;

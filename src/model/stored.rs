@@ -1,0 +1,160 @@
+//! Certificates that no handshake shows: they are kept in objects of the cluster, or in files.
+
+use std::sync::Arc;
+
+use super::chain::{Certificate, CertificateFacts};
+use super::verdict::Waiver;
+
+/// What its labels tell from every other: of all objects that share them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StoredPlace {
+    /// The discovery source's name.
+    pub source: &'static str,
+    /// The object's namespace; empty where there is none.
+    pub namespace: Arc<str>,
+    /// The object's name.
+    pub name: Arc<str>,
+}
+
+/// All that is stored in one place, and what is accepted there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredObject {
+    /// Its labels.
+    pub place: StoredPlace,
+    /// The certificates. Objects of two kinds may have one name and the same keys.
+    pub stored: Vec<Stored>,
+    /// What is accepted of it although it is wrong.
+    pub accept: Arc<[Waiver]>,
+}
+
+/// The certificates that one object has under one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Where the object has them: a field, an entry's name.
+    pub key: Arc<str>,
+    /// What they are for.
+    pub usage: Usage,
+    /// Never empty; a leaf comes first, before the chain that leads to it.
+    pub certificates: Vec<Certificate>,
+}
+
+/// What stored certificates are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Usage {
+    /// The cluster's own authority: what the API server verifies its clients by, and they it.
+    ClusterCa,
+    /// What extension API servers verify the API server by when it passes on whose request it is.
+    FrontProxyCa,
+    /// What some client verifies servers by.
+    CaBundle,
+    /// The leaf that a client shows.
+    Client,
+    /// The leaf that a server shows.
+    Server,
+}
+
+impl Usage {
+    /// The spelling in labels.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::ClusterCa => "cluster_ca",
+            Self::FrontProxyCa => "front_proxy_ca",
+            Self::CaBundle => "ca_bundle",
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+
+    /// Whether others' certificates are verified by these.
+    #[must_use]
+    pub const fn is_authority(self) -> bool {
+        match self {
+            Self::ClusterCa | Self::FrontProxyCa | Self::CaBundle => true,
+            Self::Client | Self::Server => false,
+        }
+    }
+}
+
+impl Stored {
+    /// The certificate whose dates count: a leaf; or the first authority to expire, apart from
+    /// those that another of the same name outlives, which are about to be replaced by it. `None`
+    /// where it cannot be read.
+    #[must_use]
+    pub fn decisive(&self) -> Option<&CertificateFacts> {
+        let mut readable = self
+            .certificates
+            .iter()
+            .filter_map(|one| one.facts.as_ref().ok());
+        if self.usage.is_authority() {
+            let lasting = readable.clone().filter(|facts| {
+                let name = &facts.subject_common_name;
+                name.is_empty()
+                    || !readable.clone().any(|other| {
+                        other.subject_common_name == *name && other.not_after > facts.not_after
+                    })
+            });
+            lasting.min_by_key(|facts| facts.not_after)
+        } else {
+            readable.next()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::UnixTime;
+
+    const KINDS: &[u8] = include_bytes!("../../tests/certificates/kinds.pem");
+
+    /// A real certificate with another name and end.
+    fn ending(name: &str, not_after: i64) -> Certificate {
+        use rustls_pki_types::{CertificateDer, pem::PemObject};
+        let der = CertificateDer::pem_slice_iter(KINDS).next().unwrap();
+        let mut certificate = Certificate::read(&der.unwrap());
+        let facts = certificate.facts.as_mut().unwrap();
+        facts.subject_common_name = name.to_owned();
+        facts.not_after = UnixTime::from_secs(not_after);
+        certificate
+    }
+
+    fn decisive(usage: Usage, certificates: Vec<Certificate>) -> Option<i64> {
+        let stored = Stored {
+            key: "ca.crt".into(),
+            usage,
+            certificates,
+        };
+        stored.decisive().map(|facts| facts.not_after.as_secs())
+    }
+
+    #[test]
+    fn of_a_bundle_the_first_authority_to_expire_counts() {
+        let bundle = vec![ending("a", 30), ending("b", 10), ending("c", 20)];
+        assert_eq!(decisive(Usage::CaBundle, bundle), Some(10));
+    }
+
+    #[test]
+    fn an_authority_that_is_being_replaced_by_one_of_its_name_does_not_count() {
+        let rotating = vec![ending("a", 10), ending("a", 30), ending("b", 20)];
+        assert_eq!(decisive(Usage::ClusterCa, rotating), Some(20));
+        let nameless = vec![ending("", 10), ending("", 30)];
+        assert_eq!(decisive(Usage::ClusterCa, nameless), Some(10));
+        let alike = vec![ending("a", 10), ending("a", 10)];
+        assert_eq!(decisive(Usage::ClusterCa, alike), Some(10));
+    }
+
+    #[test]
+    fn a_leaf_counts_and_not_the_chain_behind_it() {
+        let chain = || vec![ending("leaf", 30), ending("intermediate", 10)];
+        assert_eq!(decisive(Usage::Server, chain()), Some(30));
+        assert_eq!(decisive(Usage::Client, chain()), Some(30));
+    }
+
+    #[test]
+    fn what_cannot_be_read_has_no_dates() {
+        let unreadable = vec![Certificate::read(b"\x30\x00")];
+        assert_eq!(decisive(Usage::CaBundle, unreadable.clone()), None);
+        assert_eq!(decisive(Usage::Server, unreadable), None);
+    }
+}
