@@ -69,6 +69,7 @@ impl Default for Config {
                     enabled: true,
                     nodes: 2,
                 },
+                cert_manager: true,
             },
             rules: Vec::new(),
             targets: Vec::new(),
@@ -407,6 +408,16 @@ impl Section for Discovery {
                       `appProtocol`, name or number.",
             read: |discovery, written| written.section(&mut discovery.service),
             inside: Some(rows::<ServiceDiscovery>),
+        },
+        Field {
+            name: "cert_manager",
+            kind: "map",
+            default: "{}",
+            meaning: "What cert-manager has issued, to be compared with what is served, and when \
+                      it is to be renewed: Certificates and `CertificateRequest`s. No Secret is \
+                      read.",
+            read: |discovery, written| switch(&mut discovery.cert_manager, written),
+            inside: Some(rows::<Source>),
         },
     ];
 }

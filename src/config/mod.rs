@@ -52,12 +52,13 @@ pub use value::is_namespace;
 const MAX_BYTES: u64 = 8 << 20;
 
 /// The names of the discovery sources, as rules refer to them; `static` is this file's `targets`.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 7] = [
     "api_server",
     "node",
     "ingress",
     "gateway",
     "service",
+    "cert_manager",
     "static",
 ];
 
@@ -228,6 +229,8 @@ pub struct Discovery {
     pub gateway: bool,
     /// Ports of Services.
     pub service: ServiceDiscovery,
+    /// What cert-manager has issued.
+    pub cert_manager: bool,
 }
 
 /// How ports of Services are found.

@@ -183,7 +183,7 @@ impl Section for RuleMatch {
             kind: "text",
             default: "(any)",
             meaning: "The name of the discovery source: `api_server`, `node`, `ingress`, `gateway`, \
-                      `service` or `static`.",
+                      `service`, `cert_manager` or `static`.",
             read: |wanted, written| {
                 let words = SOURCES.map(|name| (name, name));
                 wanted.source = written

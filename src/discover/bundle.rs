@@ -73,6 +73,7 @@ pub(super) fn from_pem(key: &str, usage: Usage, pem: &[u8]) -> Result<Stored, Bu
         key: key.into(),
         usage,
         certificates: numbered.collect::<Result<_, _>>()?,
+        renewal: None,
     })
 }
 

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::caps::{Admission, Rank};
+use super::issuance::Issuances;
 use super::shelf::Shelf;
 use super::{Declared, DropReason, ObjectKey, Update};
 use crate::config::{Caps, Rule, rule_for};
@@ -43,6 +44,7 @@ pub struct Catalog {
     rows: HashMap<Place, Entry>,
     hosts: HashMap<Place, Host>,
     shelf: Shelf,
+    issuances: Issuances,
     admission: Admission,
     dropped: HashMap<(&'static str, DropReason), usize>,
 }
@@ -101,6 +103,7 @@ impl Catalog {
             rows: HashMap::new(),
             hosts: HashMap::new(),
             shelf: Shelf::default(),
+            issuances: Issuances::default(),
             admission: Admission::new(caps),
             dropped: HashMap::new(),
         }
@@ -155,6 +158,7 @@ impl Catalog {
         let before = self.remove(source, &key);
         self.shelf
             .put(source, &key, declared.stored, &declared.labels);
+        touched.extend(self.issuances.put(&key, declared.issuance));
         let mut object = Object {
             owner: declared.object,
             places: BTreeSet::new(),
@@ -190,6 +194,7 @@ impl Catalog {
         if let Some(object) = self.remove(source, key) {
             self.release(object.places, &object.owner, touched);
             self.shelf.take(source, key);
+            touched.extend(self.issuances.put(key, None));
         }
     }
 
@@ -274,7 +279,16 @@ impl Catalog {
         let host = self.hosts.get(&host_of(place));
         let common = host.and_then(|host| host.common.as_ref());
         if let Some(entry) = self.rows.get_mut(place) {
-            let merged = common.and_then(|common| entry.merged(place, common, &self.rules));
+            let mut merged = common.and_then(|common| entry.merged(place, common, &self.rules));
+            let before = entry.merged.as_ref();
+            let before = before.and_then(|target| target.expect.secret.as_ref());
+            let secret = merged
+                .as_ref()
+                .and_then(|target| target.expect.secret.clone());
+            self.issuances.link(place, before, secret.as_ref());
+            if let Some(target) = &mut merged {
+                target.expect.issued = secret.and_then(|secret| self.issuances.leaf(&secret));
+            }
             if entry.merged.as_deref() != merged.as_ref() {
                 entry.merged = merged.map(Arc::new);
             }

@@ -296,7 +296,9 @@ impl TlsHosts {
             let entry = TlsEntry::of(written);
             let hosts = written.hosts.as_deref().unwrap_or_default();
             for host in hosts.iter().filter_map(|text| Host::parse(text)) {
-                by_label.entry(host.label()).or_insert(entry.clone());
+                by_label
+                    .entry(host.label())
+                    .or_insert_with(|| entry.clone());
             }
             if hosts.is_empty() {
                 all.get_or_insert(entry);

@@ -10,6 +10,7 @@ mod backoff;
 mod bundle;
 mod catalog;
 mod caps;
+mod cert_manager;
 mod cluster;
 mod controller;
 mod fixed;
@@ -18,6 +19,7 @@ mod host;
 mod ingress;
 mod ingress_class;
 mod index;
+mod issuance;
 mod join;
 mod journal;
 mod kind;
@@ -42,6 +44,7 @@ use crate::model::{Owner, Stored, Target, UnixTime};
 
 pub use catalog::{Catalog, Change};
 pub use cluster::{Cluster, ClusterError, Search};
+pub use issuance::Issuance;
 use object::Object;
 
 /// Every source, in the order of the documentation.
@@ -51,6 +54,7 @@ pub const SOURCES: &[Source] = &[
     ingress::SOURCE,
     gateway::SOURCE,
     service::SOURCE,
+    cert_manager::SOURCE,
     fixed::SOURCE,
 ];
 
@@ -159,6 +163,8 @@ pub struct Declared {
     pub targets: Vec<Target>,
     /// Certificates in it that no handshake shows; added by [`Declared::store`].
     pub stored: Vec<Stored>,
+    /// What it has issued into which Secret, where it does.
+    pub issuance: Option<Issuance>,
     /// What it declares that cannot be a target, and why.
     pub dropped: Vec<Dropped>,
 }
@@ -171,6 +177,7 @@ impl Declared {
             labels,
             targets: Vec::new(),
             stored: Vec::new(),
+            issuance: None,
             dropped: Vec::new(),
         }
     }
@@ -342,6 +349,7 @@ mod tests {
                 "ingress",
                 "gateway",
                 "service",
+                "cert_manager",
                 "static"
             ]
         );
@@ -349,6 +357,7 @@ mod tests {
         config.discovery.ingress = false;
         config.discovery.gateway = false;
         config.discovery.service.enabled = false;
+        config.discovery.cert_manager = false;
         config.targets.clear();
         context.config = Arc::new(config.clone());
         assert_eq!(names(&context), ["api_server", "node"]);

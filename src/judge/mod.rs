@@ -34,6 +34,8 @@ mod plaintext;
 mod declared;
 mod closed;
 mod stored;
+mod issued;
+mod renewal;
 
 #[cfg(test)]
 mod fixtures;
@@ -127,6 +129,8 @@ pub const CHECKS: &[Check] = &[
     declared::CHECK,
     closed::CHECK,
     stored::CHECK,
+    issued::CHECK,
+    renewal::CHECK,
 ];
 
 /// Everything that the checks have to say about a case, but for what is accepted of it.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::expiry::{EXPIRED, EXPIRING, level};
 use super::words::span;
-use super::{Check, Policy, waive};
+use super::{Check, Policy, renewal, waive};
 use crate::config::{Expiry, Threshold};
 use crate::model::{
     CertificateFacts, Family, Finding, FindingSpec, Kind, Scope, Severity, Stored, StoredObject,
@@ -75,6 +75,7 @@ pub fn judge(object: &StoredObject, policy: &Policy, now: UnixTime) -> Verdict {
             keep_worst(&mut verdict, finding);
         }
     }
+    renewal::judge(&object.stored, now, &mut verdict);
     waive::apply(&object.accept, now, &mut verdict);
     verdict
 }

@@ -1,10 +1,9 @@
 //! Targets: the rows of the metrics, as the cluster's objects or the operator declared them.
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::chain::Fingerprint;
+use super::chain::{CertificateFacts, Fingerprint};
 use super::door::{PlainDoor, TlsDoor};
 use super::time::UnixTime;
 use super::verdict::Waiver;
@@ -111,21 +110,16 @@ pub struct SecretName {
     pub name: Arc<str>,
 }
 
-/// A certificate that was issued for a server, as known without the Secret that it was put in. All
-/// text is cleaned.
+/// A certificate that was issued for a server, as known without the Secret that it was put in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issued {
     /// SHA-256 of its DER.
     pub fingerprint: Fingerprint,
-    /// Last second of validity.
-    pub not_after: UnixTime,
-    /// When it was issued, by the cluster's clock; the certificate's own beginning may be set back.
+    /// What it says.
+    pub facts: CertificateFacts,
+    /// When it was issued, by the cluster's clock: its own first instant may be set back.
     pub at: UnixTime,
-    /// DNS names that it is for, lower case.
-    pub dns_names: Vec<Box<str>>,
-    /// IP addresses that it is for.
-    pub ip_names: Vec<IpAddr>,
-    /// The object that had it issued: `Certificate shop/www`.
+    /// The object that had it issued, cleaned: `Certificate shop/www`.
     pub by: Arc<str>,
 }
 

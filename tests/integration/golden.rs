@@ -30,6 +30,14 @@ const NOT_IN_THE_DEMO: &[(&str, &str)] = &[
         "kube_https_stored_certificate_not_after_timestamp_seconds",
         "the demo stores no certificate",
     ),
+    (
+        "kube_https_certificate_renewal_timestamp_seconds",
+        "the demo has no cert-manager",
+    ),
+    (
+        "kube_https_certificate_as_issued",
+        "the demo has no cert-manager",
+    ),
 ];
 
 /// For what is waited for after everything was probed once.

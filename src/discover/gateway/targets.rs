@@ -132,15 +132,14 @@ impl<'a> Hosts<'a> {
         let Some(served) = self.served.get_mut(at) else {
             return;
         };
-        match listener.speaks {
-            Some(Speaks::Http) => served.in_clear |= route.is_some_and(|(_, r)| !r.redirects),
-            _ => {
-                // A host of two listeners at one port is served by the more specific one, which
-                // may have either's certificate.
-                let other = served.tls && served.secret != listener.secret.as_ref();
-                served.secret = listener.secret.as_ref().filter(|_| !other);
-                served.tls = true;
-            }
+        if listener.speaks == Some(Speaks::Http) {
+            served.in_clear |= route.is_some_and(|(_, r)| !r.redirects);
+        } else {
+            // A host of two listeners at one port is served by the more specific one, which may
+            // have either's certificate.
+            let other = served.tls && served.secret != listener.secret.as_ref();
+            served.secret = listener.secret.as_ref().filter(|_| !other);
+            served.tls = true;
         }
         if let Some((owner, _)) = route
             && served.routes.len() < OWNERS
