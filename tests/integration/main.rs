@@ -39,6 +39,8 @@ mod gateway;
 mod services;
 /// What of a real cluster shows in a scrape, as it is and as it changes.
 mod cluster_to_scrape;
+/// What cert-manager issued beside what is served, by its own definitions.
+mod cert_manager;
 /// API servers that publish their own addresses.
 mod replicas;
 /// The chart in a real cluster.
