@@ -8,6 +8,8 @@
 //! rows of a host are named by its oldest owner, and all expect TLS if any owner declares it, so
 //! that what is said of the host rather than of one address (`kube_https_tls_declared`) is said
 //! once. The oldest owner that declares TLS decides the rest of a row.
+//!
+//! A row whose certificate comes from a Secret knows what was issued into that, by whatever source.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;

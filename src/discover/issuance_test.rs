@@ -5,9 +5,7 @@ use crate::config::Caps;
 use crate::discover::host::Host;
 use crate::discover::published::Published;
 use crate::discover::{Catalog, Change, Declared, Update};
-use crate::model::{
-    Address, CertificateFacts, Fingerprint, Owner, PlaintextRule, Target, UnixTime,
-};
+use crate::model::{Address, Owner, PlaintextRule, Target};
 
 fn owner(kind: &'static str, name: &str) -> Owner {
     Owner {
@@ -50,35 +48,10 @@ fn ingress(name: &str, from: &str) -> Declared {
 /// for one of which that is not known.
 fn certificate(name: &str, into: &str, number: u8) -> Declared {
     let owner = owner("Certificate", name);
-    let at = UnixTime::from_secs(0);
-    let leaf = Issued {
-        fingerprint: Fingerprint([number; 32]),
-        facts: CertificateFacts {
-            subject_common_name: String::new(),
-            issuer_common_name: String::new(),
-            issuer_organization: String::new(),
-            serial_number: String::new(),
-            not_before: at,
-            not_after: at,
-            key_algorithm: String::new(),
-            key_size: 0,
-            signature_algorithm: String::new(),
-            self_issued: false,
-            is_ca: false,
-            key_usage: None,
-            for_servers: true,
-            must_staple: false,
-            dns_names: Vec::new(),
-            ip_names: Vec::new(),
-            names_issuer_url: false,
-        },
-        at,
-        by: name.into(),
-    };
     Declared {
         issuance: Some(Issuance {
             secret: secret(into),
-            leaf: (number > 0).then(|| Arc::new(leaf)),
+            leaf: (number > 0).then(|| Arc::new(Issued::for_tests(number))),
         }),
         ..Declared::nothing(owner, Arc::default())
     }

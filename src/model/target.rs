@@ -123,6 +123,38 @@ pub struct Issued {
     pub by: Arc<str>,
 }
 
+#[cfg(test)]
+impl Issued {
+    /// One that is told from others by a number.
+    pub(crate) fn for_tests(number: u8) -> Self {
+        let at = UnixTime::from_secs(0);
+        Self {
+            fingerprint: Fingerprint([number; 32]),
+            facts: CertificateFacts {
+                subject_common_name: String::new(),
+                issuer_common_name: String::new(),
+                issuer_organization: String::new(),
+                serial_number: String::new(),
+                not_before: at,
+                not_after: at,
+                key_algorithm: String::new(),
+                key_size: 0,
+                signature_algorithm: String::new(),
+                self_issued: false,
+                is_ca: false,
+                key_usage: None,
+                for_servers: true,
+                must_staple: false,
+                dns_names: Vec::new(),
+                ip_names: Vec::new(),
+                names_issuer_url: false,
+            },
+            at,
+            by: "Certificate shop/web".into(),
+        }
+    }
+}
+
 /// What holds unless something else was declared: TLS of any name by the system's roots, and in
 /// clear no more than a redirect to it.
 impl Default for Expectation {
