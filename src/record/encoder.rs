@@ -330,7 +330,10 @@ mod tests {
             for text in texts {
                 verdict.texts(&DIFFERENT, [Box::from(*text)].into(), 1.0);
             }
-            publish(&store, row(host, address), verdict);
+            let mut row = row(host, address);
+            // Otherwise than in the order of the rows.
+            row.name = if host == "a.test" { "z" } else { "y" }.into();
+            publish(&store, row, verdict);
         }
         for samples in both(&store) {
             let said: Vec<_> = samples
