@@ -91,11 +91,13 @@ $(GO_STAMP):
 	touch $@
 
 $(CRD_STAMP):
-	@echo "Fetching the definitions of Gateway API: seconds"
+	@echo "Fetching the definitions of Gateway API and cert-manager: seconds"
 	module=$$(cd tests/tools/crds && go mod download -json sigs.k8s.io/gateway-api | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p')
 	rm -rf $(CRDS) $(dir $@).crds-*
 	mkdir -p $(CRDS)
 	cp -R "$$module/config/crd" $(CRDS)/gateway-api
+	module=$$(cd tests/tools/crds && go mod download -json github.com/cert-manager/cert-manager | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p')
+	cp -R "$$module/deploy/crds" $(CRDS)/cert-manager
 	chmod -R u+w $(CRDS)
 	touch $@
 

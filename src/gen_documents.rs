@@ -76,11 +76,13 @@ fn lines(parts: &[Vec<String>]) -> String {
 fn labels(family: &Family) -> String {
     let row = match family.scope {
         Scope::Target => "T",
-        Scope::Host => "T without `address`",
+        Scope::Host | Scope::HostCount => "T without `address`",
         Scope::Object => "`source`, `namespace`, `name`",
         Scope::Own => "",
     };
-    let own = family.labels.iter().map(|label| format!("`{label}`"));
+    let shown = family.labels.iter();
+    let shown = shown.filter(|_| family.scope != Scope::HostCount);
+    let own = shown.map(|label| format!("`{label}`"));
     let all: Vec<String> = std::iter::once(row.to_owned())
         .filter(|row| !row.is_empty())
         .chain(own)

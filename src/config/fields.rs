@@ -78,6 +78,7 @@ impl Default for Config {
                 mutating_webhook: true,
                 apiservice: true,
                 crd_conversion: true,
+                cert_manager: true,
             },
             rules: Vec::new(),
             targets: Vec::new(),
@@ -443,6 +444,16 @@ impl Section for Discovery {
                       `appProtocol`, name or number.",
             read: |discovery, written| written.section(&mut discovery.service),
             inside: Some(rows::<ServiceDiscovery>),
+        },
+        Field {
+            name: "cert_manager",
+            kind: "map",
+            default: "{}",
+            meaning: "What cert-manager has issued, to be compared with what is served, and when \
+                      it is to be renewed: Certificates and `CertificateRequest`s. No Secret is \
+                      read.",
+            read: |discovery, written| switch(&mut discovery.cert_manager, written),
+            inside: Some(rows::<Source>),
         },
         Field {
             name: "authority",

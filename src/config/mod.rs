@@ -57,7 +57,7 @@ pub use value::is_namespace;
 const MAX_BYTES: u64 = 8 << 20;
 
 /// The names of the discovery sources, as rules refer to them; `static` is this file's `targets`.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 14] = [
     "api_server",
     "node",
     "ingress",
@@ -69,6 +69,7 @@ const SOURCES: [&str; 13] = [
     "apiservice",
     "crd_conversion",
     "secret",
+    "cert_manager",
     "static",
     "file",
 ];
@@ -246,6 +247,8 @@ pub struct Discovery {
     pub gateway: bool,
     /// Ports of Services.
     pub service: ServiceDiscovery,
+    /// What cert-manager has issued.
+    pub cert_manager: bool,
     /// The authorities that the cluster publishes.
     pub authority: bool,
     /// Servers of webhooks that check objects.

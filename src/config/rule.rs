@@ -183,8 +183,9 @@ impl Section for RuleMatch {
             kind: "text",
             default: "(any)",
             meaning: "The name of the discovery source: `api_server`, `node`, `ingress`, `gateway`, \
-                      `service`, `authority`, `validating_webhook`, `mutating_webhook`, \
-                      `apiservice`, `crd_conversion`, `secret`, `static` or `file`.",
+                      `service`, `cert_manager`, `authority`, `validating_webhook`, \
+                      `mutating_webhook`, `apiservice`, `crd_conversion`, `secret`, `static` or \
+                      `file`.",
             read: |wanted, written| {
                 let words = SOURCES.map(|name| (name, name));
                 wanted.source = written

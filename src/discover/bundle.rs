@@ -82,6 +82,7 @@ pub(super) fn from_ders(
         key: key.into(),
         usage,
         certificates: numbered.collect::<Result<_, _>>()?,
+        renewal: None,
     })
 }
 

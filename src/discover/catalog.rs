@@ -8,6 +8,8 @@
 //! rows of a host are named by its oldest owner, and all expect TLS if any owner declares it, so
 //! that what is said of the host rather than of one address (`kube_https_tls_declared`) is said
 //! once. The oldest owner that declares TLS decides the rest of a row.
+//!
+//! A row whose certificate comes from a Secret knows what was issued into that, by whatever source.
 
 mod why;
 
@@ -15,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::caps::{Admission, Rank};
+use super::issuance::Issuances;
 use super::marks::Wishes;
 use super::shelf::{Shelf, Stock};
 use super::{Declared, DropReason, Dropped, Marks, ObjectKey, Update};
@@ -49,6 +52,7 @@ pub struct Catalog {
     rows: HashMap<Place, Entry>,
     hosts: HashMap<Place, Host>,
     shelf: Shelf,
+    issuances: Issuances,
     admission: Admission,
     dropped: HashMap<(&'static str, DropReason), usize>,
 }
@@ -109,6 +113,7 @@ impl Catalog {
             hosts: HashMap::new(),
             admission: Admission::new(config.caps),
             shelf: Shelf::default(),
+            issuances: Issuances::default(),
             dropped: HashMap::new(),
         }
     }
@@ -169,6 +174,7 @@ impl Catalog {
                 marks: Arc::clone(&declared.marks),
             },
         );
+        touched.extend(self.issuances.put(&key, declared.issuance));
         let mut object = Object {
             owner: declared.object,
             places: BTreeSet::new(),
@@ -204,6 +210,7 @@ impl Catalog {
         if let Some(object) = self.remove(source, key) {
             self.release(object.places, &object.owner, touched);
             self.shelf.take(source, key);
+            touched.extend(self.issuances.put(key, None));
         }
     }
 
@@ -288,7 +295,16 @@ impl Catalog {
         let host = self.hosts.get(&host_of(place));
         let common = host.and_then(|host| host.common.as_ref());
         if let Some(entry) = self.rows.get_mut(place) {
-            let merged = common.and_then(|common| entry.merged(place, common, &self.rules));
+            let mut merged = common.and_then(|common| entry.merged(place, common, &self.rules));
+            let before = entry.merged.as_ref();
+            let before = before.and_then(|target| target.expect.secret.as_ref());
+            let secret = merged
+                .as_ref()
+                .and_then(|target| target.expect.secret.clone());
+            self.issuances.link(place, before, secret.as_ref());
+            if let Some(target) = &mut merged {
+                target.expect.issued = secret.and_then(|secret| self.issuances.leaf(&secret));
+            }
             if entry.merged.as_deref() != merged.as_ref() {
                 entry.merged = merged.map(Arc::new);
             }

@@ -21,6 +21,9 @@ pub(super) struct Manner {
     pub(super) www: bool,
     /// The ports that the object asks for, where it does.
     pub(super) listeners: Option<Listeners>,
+    /// The certificate comes from elsewhere than the Secrets of `spec.tls`: from the back end, or a
+    /// cloud's own store.
+    pub(super) certificate_elsewhere: bool,
 }
 
 /// The ports of a load balancer.
@@ -63,6 +66,8 @@ enum When {
 enum Effect {
     /// TLS is on for every host.
     Tls,
+    /// Likewise, with a certificate from elsewhere than the Secrets of `spec.tls`.
+    TlsElsewhere,
     Plaintext(PlaintextRule),
     /// The value is a list of further hosts.
     Aliases,
@@ -92,7 +97,7 @@ const CONTROLLERS: &[Controller] = &[
             switch("force-ssl-redirect", When::True, REDIRECTED),
             switch("ssl-redirect", When::False, SERVED),
             // The back end shows its own certificate.
-            switch("ssl-passthrough", When::True, Effect::Tls),
+            switch("ssl-passthrough", When::True, Effect::TlsElsewhere),
             switch("server-alias", When::Set, Effect::Aliases),
             switch("from-to-www-redirect", When::True, Effect::Www),
         ],
@@ -118,7 +123,7 @@ const CONTROLLERS: &[Controller] = &[
         prefixes: &["haproxy-ingress.github.io/", "ingress.kubernetes.io/"],
         switches: &[
             switch("ssl-redirect", When::False, SERVED),
-            switch("ssl-passthrough", When::True, Effect::Tls),
+            switch("ssl-passthrough", When::True, Effect::TlsElsewhere),
             // With the controller's default certificate.
             switch("ssl-always-add-https", When::True, Effect::Tls),
         ],
@@ -129,7 +134,7 @@ const CONTROLLERS: &[Controller] = &[
         prefixes: &["haproxy.org/", "haproxy.com/"],
         switches: &[
             switch("ssl-redirect", When::False, SERVED),
-            switch("ssl-passthrough", When::True, Effect::Tls),
+            switch("ssl-passthrough", When::True, Effect::TlsElsewhere),
         ],
     },
     // The AWS Load Balancer Controller. Whether HTTP redirects may be another object's to say
@@ -156,8 +161,8 @@ const CONTROLLERS: &[Controller] = &[
                 When::False,
                 Effect::Plaintext(PlaintextRule::Forbidden),
             ),
-            switch("pre-shared-cert", When::Set, Effect::Tls),
-            switch("managed-certificates", When::Set, Effect::Tls),
+            switch("pre-shared-cert", When::Set, Effect::TlsElsewhere),
+            switch("managed-certificates", When::Set, Effect::TlsElsewhere),
         ],
     },
     // Without a route for HTTP (`allow-http`), the shared port answers 404: as good as a redirect.
@@ -182,11 +187,19 @@ const CONTROLLERS: &[Controller] = &[
             switch(
                 "tls-passthrough",
                 When::Is(&["enabled", "true"]),
-                Effect::Tls,
+                Effect::TlsElsewhere,
             ),
         ],
     },
 ];
+
+/// The controllers that never take a certificate from a Secret: a load balancer of AWS has those of
+/// its certificate manager.
+const WITHOUT_SECRETS: &[&str] = &["ingress.k8s.aws/alb"];
+
+fn takes_no_secret(controller: &str) -> bool {
+    WITHOUT_SECRETS.contains(&controller)
+}
 
 /// Whether any controller that goes by `class` alone is known.
 pub(super) fn goes_by(class: &str) -> bool {
@@ -214,6 +227,7 @@ pub(super) fn manner(controller: Option<&str>, annotations: &BTreeMap<String, St
     for (switch, value) in read.flat_map(|controller| controller.set(annotations)) {
         match &switch.means {
             Effect::Tls => manner.tls = true,
+            Effect::TlsElsewhere => (manner.tls, manner.certificate_elsewhere) = (true, true),
             Effect::Plaintext(rule) => _ = manner.plaintext.get_or_insert(*rule),
             Effect::Aliases => manner.aliases.extend(list(value)),
             Effect::Www => manner.www = true,
@@ -221,6 +235,7 @@ pub(super) fn manner(controller: Option<&str>, annotations: &BTreeMap<String, St
             Effect::Certificate => certificate = true,
         }
     }
+    manner.certificate_elsewhere |= certificate || controller.is_some_and(takes_no_secret);
     manner.tls |= match &manner.listeners {
         Some(listeners) => !listeners.https.is_empty(),
         None => certificate,

@@ -22,7 +22,7 @@ use super::object::Targets;
 use super::published::{Published, TARGETS_PER_OBJECT};
 use super::watch::Watch;
 use super::{Cluster, Context, DropReason, Dropped, Source, Start, Update};
-use crate::model::{Address, Owner, PlaintextRule, Target, clean};
+use crate::model::{Address, Owner, PlaintextRule, SecretName, Target, clean};
 
 pub(super) const SOURCE: Source = Source {
     name: NAME,
@@ -102,10 +102,13 @@ impl Facts {
 }
 
 /// A host, and what the object says of it.
+#[derive(Clone)]
 struct Exposed {
     host: Host,
     tls: bool,
     plaintext: PlaintextRule,
+    /// The name of the Secret that the certificate is taken from, where there is one.
+    secret: Option<Arc<str>>,
 }
 
 /// Every target that an Ingress comes to where it is served in this manner, and every host that
@@ -143,6 +146,10 @@ pub(super) fn targets(owner: &Owner, facts: &Facts, manner: &Manner) -> Targets 
 
 impl Exposed {
     fn at(&self, owner: &Owner, front: &Front, name: Option<&Arc<str>>) -> Target {
+        let secret = self.secret.as_ref().map(|name| SecretName {
+            namespace: Arc::clone(&owner.namespace),
+            name: Arc::clone(name),
+        });
         let published = Published {
             source: NAME,
             owner,
@@ -153,6 +160,7 @@ impl Exposed {
             tls: self.tls,
             http: &front.plaintext,
             plaintext: self.plaintext,
+            secret: secret.as_ref(),
         };
         published.target()
     }
@@ -161,7 +169,8 @@ impl Exposed {
 /// The object's own hosts, then those that its annotations add.
 fn exposed(facts: &Facts, manner: &Manner, dropped: &mut Vec<Dropped>) -> Vec<Exposed> {
     let own = facts.hosts.iter().map(|host| {
-        let tls = manner.tls || facts.tls.cover(host);
+        let entry = facts.tls.entry(host);
+        let tls = manner.tls || entry.is_some();
         Exposed {
             host: host.clone(),
             tls,
@@ -170,6 +179,11 @@ fn exposed(facts: &Facts, manner: &Manner, dropped: &mut Vec<Dropped>) -> Vec<Ex
                 Some(PlaintextRule::Declared) if !tls => PlaintextRule::Redirect,
                 rule => rule.unwrap_or(PlaintextRule::Redirect),
             },
+            secret: entry
+                .and_then(|entry| entry.secret.clone())
+                .filter(|_| !manner.certificate_elsewhere)
+                // For hosts that nobody named, controllers have a default.
+                .filter(|_| *host != Host::Any),
         }
     });
     let mut exposed: Vec<_> = own.collect();
@@ -178,17 +192,20 @@ fn exposed(facts: &Facts, manner: &Manner, dropped: &mut Vec<Dropped>) -> Vec<Ex
     if manner.www {
         added.extend(exposed.iter().filter_map(|exposed| {
             // The answer in clear is a redirect in clear, to a host that is looked at for itself.
-            Some((
-                with_or_without_www(&exposed.host)?,
-                exposed.tls,
-                PlaintextRule::Allowed,
-            ))
+            Some(Exposed {
+                host: with_or_without_www(&exposed.host)?,
+                plaintext: PlaintextRule::Allowed,
+                ..exposed.clone()
+            })
         }));
     }
     if let Some(first) = exposed.first() {
         for alias in &manner.aliases {
             match Host::parse(alias) {
-                Some(host) => added.push((host, first.tls, first.plaintext)),
+                Some(host) => added.push(Exposed {
+                    host,
+                    ..first.clone()
+                }),
                 None => dropped.push(Dropped {
                     host: clean(alias).into(),
                     reason: DropReason::Unsupported,
@@ -196,15 +213,8 @@ fn exposed(facts: &Facts, manner: &Manner, dropped: &mut Vec<Dropped>) -> Vec<Ex
             }
         }
     }
-    for (host, tls, plaintext) in added {
-        if seen.insert(host.label()) {
-            exposed.push(Exposed {
-                host,
-                tls,
-                plaintext,
-            });
-        }
-    }
+    added.retain(|added| seen.insert(added.host.label()));
+    exposed.append(&mut added);
     exposed
 }
 
@@ -258,32 +268,57 @@ fn hosts(spec: &IngressSpec) -> (Vec<Host>, Vec<Dropped>) {
 #[derive(Clone, Debug)]
 struct TlsHosts {
     /// An entry without hosts leaves them to the controller: all.
-    all: bool,
-    labels: HashSet<Arc<str>>,
+    all: Option<TlsEntry>,
+    by_label: HashMap<Arc<str>, TlsEntry>,
+}
+
+/// An entry of the TLS section.
+#[derive(Clone, Debug)]
+struct TlsEntry {
+    secret: Option<Arc<str>>,
+}
+
+impl TlsEntry {
+    fn of(entry: &IngressTLS) -> Self {
+        let secret = entry.secret_name.as_deref();
+        Self {
+            secret: secret.filter(|name| !name.is_empty()).map(Arc::from),
+        }
+    }
 }
 
 impl TlsHosts {
+    /// Of several entries that name a host the first counts.
     fn of(entries: &[IngressTLS]) -> Self {
-        let hosts = |entry: &IngressTLS| entry.hosts.clone().unwrap_or_default();
-        Self {
-            all: entries.iter().any(|entry| hosts(entry).is_empty()),
-            labels: entries
-                .iter()
-                .flat_map(hosts)
-                .filter_map(|text| Host::parse(&text))
-                .map(|host| host.label())
-                .collect(),
+        let mut all = None;
+        let mut by_label = HashMap::new();
+        for written in entries {
+            let entry = TlsEntry::of(written);
+            let hosts = written.hosts.as_deref().unwrap_or_default();
+            for host in hosts.iter().filter_map(|text| Host::parse(text)) {
+                by_label
+                    .entry(host.label())
+                    .or_insert_with(|| entry.clone());
+            }
+            if hosts.is_empty() {
+                all.get_or_insert(entry);
+            }
         }
+        Self { all, by_label }
     }
 
-    /// Whether an entry names `host`, itself or by a wildcard, whose star is exactly one label
-    /// (`IngressRule.host`).
-    fn cover(&self, host: &Host) -> bool {
-        self.all
-            || self.labels.contains(&host.label())
-            || matches!(host, Host::Exact(name) if name
-                .split_once('.')
-                .is_some_and(|(_, parent)| self.labels.contains(format!("*.{parent}").as_str())))
+    /// The entry that names `host`: itself, or by a wildcard, whose star is exactly one label
+    /// (`IngressRule.host`), or by naming none.
+    fn entry(&self, host: &Host) -> Option<&TlsEntry> {
+        let wildcard = || match host {
+            Host::Exact(name) => {
+                let (_, parent) = name.split_once('.')?;
+                self.by_label.get(format!("*.{parent}").as_str())
+            }
+            _ => None,
+        };
+        let named = self.by_label.get(&host.label());
+        named.or_else(wildcard).or(self.all.as_ref())
     }
 }
 

@@ -82,7 +82,7 @@ fn rendered(declared: &Declared) -> String {
         };
         writeln!(
             text,
-            "{} port {} at {}: asked for as {}, TLS {}, {looked_for}",
+            "{} port {} at {}: asked for as {}, TLS {}{}, {looked_for}",
             if target.row.host.is_empty() {
                 "(any host)"
             } else {
@@ -95,6 +95,10 @@ fn rendered(declared: &Declared) -> String {
                 "declared"
             } else {
                 "not declared"
+            },
+            match &target.expect.secret {
+                Some(secret) => format!(" with {}/{}", secret.namespace, secret.name),
+                None => String::new(),
             },
         )
         .unwrap();

@@ -12,6 +12,7 @@ mod behind;
 mod bundle;
 mod catalog;
 mod caps;
+mod cert_manager;
 mod cluster;
 mod controller;
 mod crd_conversion;
@@ -23,6 +24,7 @@ mod host;
 mod ingress;
 mod ingress_class;
 mod index;
+mod issuance;
 mod join;
 mod journal;
 mod kind;
@@ -51,6 +53,7 @@ use crate::model::{Flaw, Owner, Stored, Target, UnixTime};
 
 pub use catalog::{Catalog, Change, Declaration, Fate, is_about};
 pub use cluster::{Cluster, ClusterError, Search};
+pub use issuance::Issuance;
 pub use marks::Marks;
 use object::Object;
 pub use permission::{Permission, Permissions, permissions};
@@ -68,6 +71,7 @@ pub const SOURCES: &[Source] = &[
     apiservice::SOURCE,
     crd_conversion::SOURCE,
     secret::SOURCE,
+    cert_manager::SOURCE,
     fixed::SOURCE,
     files::SOURCE,
 ];
@@ -179,6 +183,8 @@ pub struct Declared {
     pub stored: Vec<Stored>,
     /// What is wrong with it that no probe would show.
     pub flaws: Vec<Flaw>,
+    /// What it has issued into which Secret, where it does.
+    pub issuance: Option<Issuance>,
     /// What it declares that cannot be a target, and why.
     pub dropped: Vec<Dropped>,
 }
@@ -192,6 +198,7 @@ impl Declared {
             targets: Vec::new(),
             stored: Vec::new(),
             flaws: Vec::new(),
+            issuance: None,
             dropped: Vec::new(),
         }
     }
@@ -372,6 +379,7 @@ mod tests {
                 "mutating_webhook",
                 "apiservice",
                 "crd_conversion",
+                "cert_manager",
                 "static"
             ]
         );
@@ -380,6 +388,7 @@ mod tests {
         config.discovery.gateway = false;
         config.discovery.service.enabled = false;
         config.discovery.authority = false;
+        config.discovery.cert_manager = false;
         config.targets.clear();
         context.config = Arc::new(config.clone());
         assert_eq!(

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::host::Host;
 use crate::model::{
-    Address, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
+    Address, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, SecretName, Target,
+    TlsDoor,
 };
 
 /// The most targets that one object may come to: twice what the caps allow a whole namespace by
@@ -32,6 +33,8 @@ pub(super) struct Published<'a> {
     pub(super) http: &'a [u16],
     /// What it may do there.
     pub(super) plaintext: PlaintextRule,
+    /// The Secret that the certificate is taken from, where there is one alone.
+    pub(super) secret: Option<&'a SecretName>,
 }
 
 impl Published<'_> {
@@ -63,6 +66,7 @@ impl Published<'_> {
                 name: self.name.cloned(),
                 roots: RootsRef::Public,
                 plaintext: self.plaintext,
+                secret: self.secret.cloned(),
                 ..Expectation::default()
             },
             owners: vec![self.owner.clone()],

@@ -12,21 +12,30 @@
 //! Only addresses that answered the last probe are compared: what another showed some time ago
 //! proves no difference.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::Check;
 use super::assess::{Assessed, Assessment};
 use super::version::is_outdated;
 use crate::model::{
-    AddressSeen, FindingSpec, Severity, TlsVersion, Verdict, VersionAnswer, VersionSupport,
+    AddressSeen, Family, FindingSpec, Kind, Scope, Severity, TlsVersion, Verdict, VersionAnswer,
+    VersionSupport,
 };
 
 pub(super) const CHECK: Check = Check {
     name: "addresses",
-    families: &[],
+    families: &[CERTIFICATES_SERVED],
     findings: &[CERTIFICATES_DIFFER, VERSIONS_DIFFER],
     judge,
+};
+
+const CERTIFICATES_SERVED: Family = Family {
+    name: "kube_https_certificates_served",
+    help: "How many different leaf certificates the last periodic probe of each address of the host saw",
+    labels: &["certificate"],
+    scope: Scope::HostCount,
+    kind: Kind::Gauge,
 };
 
 const CERTIFICATES_DIFFER: FindingSpec = FindingSpec {
@@ -48,6 +57,9 @@ const SHOWN: usize = 3;
 const FINGERPRINT_SHOWN: usize = 16;
 
 fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
+    for leaf in leaves(assessed) {
+        verdict.texts(&CERTIFICATES_SERVED, [leaf].into(), 1.0);
+    }
     let declared = assessed.case.target.expect.tls;
     let meant = |severity| if declared { severity } else { Severity::Info };
     if let Some((severity, said)) = certificates(assessed) {
@@ -62,6 +74,21 @@ fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
 fn answering<'a>(assessed: &Assessed<'a>) -> impl Iterator<Item = &'a AddressSeen> {
     let addresses = assessed.case.tls.addresses.iter();
     addresses.filter(|address| address.failure.is_none())
+}
+
+/// The leaves that are counted: of the addresses that answered last time or, where none did, what
+/// they showed before. Where no host is declared, nothing ties the addresses together.
+fn leaves(assessed: &Assessed<'_>) -> Vec<Box<str>> {
+    if assessed.case.target.row.host.is_empty() {
+        return Vec::new();
+    }
+    let up: Vec<_> = answering(assessed).map(|address| address.ip).collect();
+    let counted = |one: &&Assessment<'_>| up.is_empty() || up.contains(&one.ip);
+    let leaf = |one: &Assessment<'_>| one.seen.value.chain.leaf().map(|leaf| leaf.fingerprint);
+    let leaves: BTreeSet<_> = (assessed.addresses.iter().filter(counted))
+        .filter_map(leaf)
+        .collect();
+    leaves.iter().map(|leaf| leaf.to_string().into()).collect()
 }
 
 fn certificates(assessed: &Assessed<'_>) -> Option<(Severity, String)> {
@@ -186,7 +213,7 @@ mod tests {
     use super::*;
     use crate::judge::fixtures::{
         Minted, Scene, ca_params, day, detail, failure, findings, issued, params, root, support,
-        trusting,
+        trusting, values,
     };
     use crate::model::Reason;
 
@@ -212,6 +239,30 @@ mod tests {
             "{said}"
         );
         assert!(said.contains("…; 192.0.2.3: certificate "), "{said}");
+    }
+
+    #[test]
+    fn leaves_are_counted_of_the_addresses_that_answer_or_else_as_they_were_last_seen() {
+        let anchor = root(ca_params("Root"));
+        let leaves = certificates_of(&anchor, 2);
+        let mut scene = Scene::new()
+            .showing(&[&leaves[0]])
+            .showing(&[&leaves[0]])
+            .showing(&[&leaves[1]]);
+        let counted = |scene: &Scene| {
+            let verdict = scene.judged(&trusting(&anchor));
+            values(&verdict, CERTIFICATES_SERVED.name).len()
+        };
+        assert_eq!(counted(&scene), 2);
+        scene.tls.addresses[2].failure = Some(failure(Reason::Timeout));
+        assert_eq!(counted(&scene), 1);
+        for address in &mut scene.tls.addresses {
+            address.failure = Some(failure(Reason::Timeout));
+        }
+        assert_eq!(counted(&scene), 2);
+        scene.target.row.host = "".into();
+        assert_eq!(counted(&scene), 0);
+        assert_eq!(counted(&Scene::new().failing(Reason::Timeout)), 0);
     }
 
     #[test]

@@ -35,6 +35,8 @@ mod declared;
 mod closed;
 mod verification;
 mod stored;
+mod issued;
+mod renewal;
 
 #[cfg(test)]
 mod fixtures;
@@ -129,6 +131,8 @@ pub const CHECKS: &[Check] = &[
     closed::CHECK,
     verification::CHECK,
     stored::CHECK,
+    issued::CHECK,
+    renewal::CHECK,
 ];
 
 /// Everything that the checks have to say about a case, but for what is accepted of it.

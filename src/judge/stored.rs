@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::expiry::{EXPIRED, EXPIRING, level};
 use super::verification::VERIFICATION_DISABLED;
 use super::words::span;
-use super::{Check, Policy, waive};
+use super::{Check, Policy, renewal, waive};
 use crate::config::{Expiry, Threshold};
 use crate::model::{
     CertificateFacts, Family, Finding, FindingSpec, FlawKind, Kind, Scope, Severity, Stored,
@@ -96,6 +96,7 @@ pub fn judge(object: &StoredObject, policy: &Policy, now: UnixTime) -> Verdict {
             },
         );
     }
+    renewal::judge(&object.stored, now, &mut verdict);
     waive::apply(&object.accept, now, &mut verdict);
     verdict
 }

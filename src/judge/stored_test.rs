@@ -15,6 +15,7 @@ fn stored(key: &str, usage: Usage, from: i64, to: i64) -> Stored {
         key: key.into(),
         usage,
         certificates: vec![Certificate::read(&root(wanted).der)],
+        renewal: None,
     }
 }
 

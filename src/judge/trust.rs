@@ -171,6 +171,12 @@ impl Verifier {
             return (Trust::Incomplete(detail.into()), None);
         }
         let trust = match top {
+            Some(top) if is_staging(top) => Trust::Untrusted(
+                format!(
+                    "its issuer \"{missing}\" is of Let's Encrypt's staging environment, for trying things out"
+                )
+                .into(),
+            ),
             Some(top) if top.self_issued => Trust::Untrusted(
                 format!("the root that it sends, \"{missing}\", is not among the trust anchors")
                     .into(),
@@ -193,6 +199,13 @@ impl Verifier {
         let chosen = relevant(leaf, &all).into_iter().cloned().collect();
         (chosen, pool.count())
     }
+}
+
+/// Whether it comes of the environment that Let's Encrypt has for tests: every name in it begins so,
+/// of intermediates as of roots. It names where its issuers are, as if they had been left out.
+fn is_staging(facts: &CertificateFacts) -> bool {
+    const MARK: &str = "(STAGING)";
+    facts.issuer_common_name.starts_with(MARK) || facts.issuer_organization.starts_with(MARK)
 }
 
 /// Why no path holds. What the checks of signatures and of usage find of these very certificates
@@ -387,6 +400,30 @@ mod tests {
             incomplete(&after.trust),
             "its issuer \"Intermediate\" was not sent"
         );
+    }
+
+    #[test]
+    fn a_certificate_of_let_s_encrypt_s_staging_environment_is_untrusted_with_or_without_issuer() {
+        let anchor = root(ca_params("Anchor"));
+        let staging = root(ca_params("(STAGING) Pretend Pear X1"));
+        let aia = CustomExtension::from_oid_content(
+            &[1, 3, 6, 1, 5, 5, 7, 1, 1],
+            b"\x30\x11\x30\x0f\x06\x08\x2b\x06\x01\x05\x05\x07\x30\x02\x86\x03a:/".to_vec(),
+        );
+        let mut intermediate = ca_params("(STAGING) Wannabe Watercress R11");
+        intermediate.custom_extensions.push(aia.clone());
+        let intermediate = issued(intermediate, &staging);
+        let mut leaf = params("leaf", day(-1), day(89));
+        leaf.custom_extensions.push(aia);
+        let leaf = issued(leaf, &intermediate);
+        for (sent, issuer) in [
+            (&[&leaf][..], "(STAGING) Wannabe Watercress R11"),
+            (&[&leaf, &intermediate], "(STAGING) Pretend Pear X1"),
+        ] {
+            let said = untrusted(&trust(&anchor, sent)).to_owned();
+            assert!(said.contains(issuer) && said.contains("staging"), "{said}");
+        }
+        assert_eq!(trust(&staging, &[&leaf, &intermediate]), PUBLIC);
     }
 
     #[test]

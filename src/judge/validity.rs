@@ -95,10 +95,14 @@ fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
     assessed.find(verdict, &NAME_MISMATCH, |address| {
         mismatch(address, host).map(critical)
     });
+    let issued = assessed.case.target.expect.issued.as_ref();
+    let though = issued.map_or_else(String::new, |issued| {
+        format!(", though {} had one issued", issued.by)
+    });
     assessed.find(verdict, &DEFAULT, |address| {
         address
             .default
-            .map(|controller| critical(format!("the default certificate: {controller}")))
+            .map(|controller| critical(format!("the default certificate: {controller}{though}")))
     });
 }
 

@@ -25,7 +25,8 @@ pub use observation::{
 };
 pub use stored::{Flaw, FlawKind, Stored, StoredObject, StoredPlace, Usage};
 pub use target::{
-    BY_HAND, Clients, Expectation, Owner, Place, PlaintextRule, RootsRef, Row, Target,
+    BY_HAND, Clients, Expectation, Issued, Owner, Place, PlaintextRule, RootsRef, Row, SecretName,
+    Target,
 };
 pub use text::{LABEL_LIMIT, clean, is_unsafe};
 pub use time::UnixTime;

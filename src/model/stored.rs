@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::chain::{Certificate, CertificateFacts};
+use super::time::UnixTime;
 use super::verdict::Waiver;
 
 /// What its labels tell from every other: of all objects that share them.
@@ -36,8 +37,11 @@ pub struct Stored {
     pub key: Arc<str>,
     /// What they are for.
     pub usage: Usage,
-    /// Never empty; a leaf comes first, before the chain that leads to it.
+    /// A leaf comes first, before the chain that leads to it. Empty only where no more is known
+    /// than when it is to be renewed.
     pub certificates: Vec<Certificate>,
+    /// When whoever issues the leaf means to replace it, where that is known.
+    pub renewal: Option<UnixTime>,
 }
 
 /// What an object says for itself that no probe would show.
@@ -144,6 +148,7 @@ mod tests {
             key: "ca.crt".into(),
             usage,
             certificates,
+            renewal: None,
         };
         stored.decisive().map(|facts| facts.not_after.as_secs())
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::chain::{CertificateFacts, Fingerprint};
 use super::door::{PlainDoor, TlsDoor};
 use super::time::UnixTime;
 use super::verdict::Waiver;
@@ -103,6 +104,64 @@ pub struct Expectation {
     pub clients: Clients,
     /// What is accepted here although it is wrong.
     pub accept: Arc<[Waiver]>,
+    /// The Secret that the certificate is taken from, where the object names one alone.
+    pub secret: Option<SecretName>,
+    /// What was issued into that Secret, where it is known.
+    pub issued: Option<Arc<Issued>>,
+}
+
+/// The name of a Secret, of which nothing is read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SecretName {
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+}
+
+/// A certificate that was issued for a server, as known without the Secret that it was put in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issued {
+    /// SHA-256 of its DER.
+    pub fingerprint: Fingerprint,
+    /// What it says.
+    pub facts: CertificateFacts,
+    /// When it was issued, by the cluster's clock: its own first instant may be set back.
+    pub at: UnixTime,
+    /// The object that had it issued, cleaned: `Certificate shop/www`.
+    pub by: Arc<str>,
+}
+
+#[cfg(test)]
+impl Issued {
+    /// One that is told from others by a number.
+    pub(crate) fn for_tests(number: u8) -> Self {
+        let at = UnixTime::from_secs(0);
+        Self {
+            fingerprint: Fingerprint([number; 32]),
+            facts: CertificateFacts {
+                subject_common_name: String::new(),
+                issuer_common_name: String::new(),
+                issuer_organization: String::new(),
+                serial_number: String::new(),
+                not_before: at,
+                not_after: at,
+                key_algorithm: String::new(),
+                key_size: 0,
+                signature_algorithm: String::new(),
+                self_issued: false,
+                is_ca: false,
+                key_usage: None,
+                for_servers: true,
+                must_staple: false,
+                dns_names: Vec::new(),
+                ip_names: Vec::new(),
+                names_issuer_url: false,
+            },
+            at,
+            by: "Certificate shop/web".into(),
+        }
+    }
 }
 
 /// What holds unless something else was declared: TLS of any name by the system's roots, and in
@@ -116,6 +175,8 @@ impl Default for Expectation {
             plaintext: PlaintextRule::Redirect,
             clients: Clients::Verifying,
             accept: Arc::default(),
+            secret: None,
+            issued: None,
         }
     }
 }

@@ -27,6 +27,9 @@ pub enum Scope {
     Target,
     /// All but the address: said once for all addresses of a host.
     Host,
+    /// Likewise, and none of its own: the value is how many different texts its samples have for
+    /// their one label over all addresses of the host.
+    HostCount,
     /// Those of the object: source, namespace, name.
     Object,
     /// None: every label is the family's own.

@@ -84,7 +84,7 @@ impl RowLabels {
     fn within(&self, scope: Scope) -> &str {
         match scope {
             Scope::Target => &self.text,
-            Scope::Host => self.text.get(..self.host_end).unwrap_or_default(),
+            Scope::Host | Scope::HostCount => self.text.get(..self.host_end).unwrap_or_default(),
             Scope::Object => self.text.get(..self.name.end).unwrap_or_default(),
             Scope::Own => "",
         }

@@ -1,6 +1,6 @@
 //! The exposition, written family by family in chunks as a reader asks for them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -46,6 +46,7 @@ impl Encoder {
                 text: String::new(),
                 headed: false,
                 said: HashSet::new(),
+                counted: BTreeMap::new(),
                 host: None,
             },
         }
@@ -70,7 +71,7 @@ impl Iterator for Encoder {
                 self.row += 1;
                 seen += 1;
             }
-            self.page.end_family();
+            self.page.end_family(entry);
             self.family += 1;
             self.row = 0;
         }
@@ -87,6 +88,8 @@ struct Page {
     /// The series written of a family whose rows may repeat each other: since the host changed,
     /// or of the whole family where it has no row labels.
     said: HashSet<Box<str>>,
+    /// What a family that counts has found at the host at hand: by row labels, each text once.
+    counted: BTreeMap<Box<str>, BTreeSet<Box<str>>>,
     /// The last row that had a sample.
     host: Option<Arc<Block>>,
 }
@@ -99,18 +102,22 @@ impl Page {
             self.text.push_str(entry.head(self.format));
             self.headed = true;
         }
-        if scope == Scope::Host {
-            self.enter_host(row.block());
+        if matches!(scope, Scope::Host | Scope::HostCount) {
+            self.enter_host(entry, row.block());
         }
         while row.family() == Some(family)
             && let Some((extra, value)) = row.peek()
         {
+            if scope == Scope::HostCount {
+                let labels = row.block().labels(scope).into();
+                self.counted.entry(labels).or_default().insert(extra.into());
+                row.advance();
+                continue;
+            }
             let start = self.text.len();
             self.push_series(entry, row.block().labels(scope), extra);
             if scope == Scope::Target || self.is_first(start) {
-                self.text.push(' ');
-                push_number(&mut self.text, value);
-                self.text.push('\n');
+                self.push_value(value);
             } else {
                 self.text.truncate(start);
             }
@@ -134,6 +141,20 @@ impl Page {
         self.text.push('}');
     }
 
+    fn push_value(&mut self, value: f64) {
+        self.text.push(' ');
+        push_number(&mut self.text, value);
+        self.text.push('\n');
+    }
+
+    /// Writes what was counted at the host that is left.
+    fn push_counts(&mut self, entry: &Entry) {
+        for (labels, found) in std::mem::take(&mut self.counted) {
+            self.push_series(entry, &labels, "");
+            self.push_value(found.len() as f64);
+        }
+    }
+
     /// Whether the series from `start` on has not been written before.
     fn is_first(&mut self, start: usize) -> bool {
         let series = self.text.get(start..).unwrap_or_default();
@@ -141,14 +162,16 @@ impl Page {
     }
 
     /// Rows of one host follow each other, so that only they can repeat each other.
-    fn enter_host(&mut self, block: &Arc<Block>) {
+    fn enter_host(&mut self, entry: &Entry, block: &Arc<Block>) {
         if !self.host.as_ref().is_some_and(|last| last.same_host(block)) {
             self.said.clear();
+            self.push_counts(entry);
         }
         self.host = Some(Arc::clone(block));
     }
 
-    fn end_family(&mut self) {
+    fn end_family(&mut self, entry: &Entry) {
+        self.push_counts(entry);
         self.headed = false;
         self.said.clear();
         self.host = None;
@@ -165,12 +188,12 @@ mod tests {
     use crate::model::{Family, Row, Verdict};
     use crate::record::grammar::{Read, read};
     use crate::record::samples::{
-        DECLARED, INFO, NOT_AFTER, RENEWAL, SERVED, SUCCESS, VERSION, row, target,
+        DECLARED, DIFFERENT, INFO, NOT_AFTER, RENEWAL, SERVED, SUCCESS, VERSION, row, target,
     };
     use crate::record::store::Store;
 
-    const FAMILIES: [&Family; 7] = [
-        &SUCCESS, &NOT_AFTER, &VERSION, &INFO, &DECLARED, &RENEWAL, &SERVED,
+    const FAMILIES: [&Family; 8] = [
+        &SUCCESS, &NOT_AFTER, &VERSION, &INFO, &DECLARED, &RENEWAL, &SERVED, &DIFFERENT,
     ];
 
     fn publish(store: &Store, row: Row, verdict: Verdict) {
@@ -289,6 +312,60 @@ mod tests {
             };
             assert_eq!(values("t_declared"), [1.0, 1.0, 0.0]);
             assert_eq!(values("t_success"), [1.0; 3]);
+        }
+    }
+
+    #[test]
+    fn what_is_counted_is_each_text_once_over_all_addresses_of_a_host() {
+        let store = Store::new(&FAMILIES, &[], "here");
+        for (host, address, texts) in [
+            ("a.test", "192.0.2.1", &["x"][..]),
+            ("a.test", "192.0.2.2", &["x", "y"]),
+            ("a.test", "192.0.2.3", &[]),
+            ("b.test", "192.0.2.1", &["x"]),
+            ("c.test", "192.0.2.1", &[]),
+            ("d.test", "192.0.2.1", &["z"]),
+        ] {
+            let mut verdict = Verdict::default();
+            for text in texts {
+                verdict.texts(&DIFFERENT, [Box::from(*text)].into(), 1.0);
+            }
+            let mut row = row(host, address);
+            // Otherwise than in the order of the rows.
+            row.name = if host == "a.test" { "z" } else { "y" }.into();
+            publish(&store, row, verdict);
+        }
+        for samples in both(&store) {
+            let said: Vec<_> = samples
+                .iter()
+                .map(|(_, labels, value)| (labels[4].1.as_str(), labels.len(), *value))
+                .collect();
+            // With the vantage: source, namespace, name, host and port.
+            assert_eq!(
+                said,
+                [("a.test", 6, 2.0), ("b.test", 6, 1.0), ("d.test", 6, 1.0)]
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_counted_is_one_family_s_and_the_next_counts_anew() {
+        const ALSO: Family = Family {
+            name: "t_also",
+            ..DIFFERENT
+        };
+        let store = Store::new(&[&DIFFERENT, &ALSO], &[], "");
+        let mut verdict = Verdict::default();
+        verdict.texts(&DIFFERENT, ["x".into()].into(), 1.0);
+        verdict.texts(&ALSO, ["x".into()].into(), 1.0);
+        verdict.texts(&ALSO, ["y".into()].into(), 1.0);
+        publish(&store, row("a.test", "192.0.2.1"), verdict);
+        for samples in both(&store) {
+            let said: Vec<_> = samples
+                .iter()
+                .map(|(name, _, value)| (name.as_str(), *value))
+                .collect();
+            assert_eq!(said, [("t_different", 1.0), ("t_also", 2.0)]);
         }
     }
 

@@ -25,6 +25,7 @@ pub(super) static NOT_AFTER: Family = family("t_not_after", &["position"], Scope
 pub(super) static VERSION: Family = family("t_version", &["version"], Scope::Target);
 pub(super) static INFO: Family = family("t_info", &["subject", "issuer"], Scope::Target);
 pub(super) static DECLARED: Family = family("t_declared", &[], Scope::Host);
+pub(super) const DIFFERENT: Family = family("t_different", &["what"], Scope::HostCount);
 pub(super) static RENEWAL: Family = family("t_renewal", &["name"], Scope::Own);
 pub(super) static SERVED: Family = Family {
     name: "t_served_total",

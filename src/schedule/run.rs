@@ -104,7 +104,7 @@ struct Known {
 struct Task<P> {
     queue: Queue,
     doors: HashMap<Door, Known>,
-    targets: HashMap<Place, Vec<Door>>,
+    targets: HashMap<Place, Arc<Target>>,
     catalog: Catalog,
     only: Option<Arc<str>>,
     /// The sources that have neither listed nor failed yet.
@@ -221,27 +221,33 @@ impl<P: Probe> Task<P> {
         only.is_none_or(|host| is_about(&target.row.place(), host))
     }
 
-    /// Everything that a new or changed target points at is due at once.
+    /// Everything that a new or changed target points at is due at once, but where no more has
+    /// changed than what was issued for it: servers load that within minutes rather than now.
     async fn set_target(&mut self, target: Arc<Target>) -> Result<(), Closed> {
-        let doors = doors_of(&target);
+        let place = target.row.place();
+        let before = self.targets.insert(place, Arc::clone(&target));
+        let only_issued = before.as_ref().is_some_and(|before| {
+            doors_of(before) == doors_of(&target) && before.expect.issued != target.expect.issued
+        });
         let now = Instant::now();
-        for door in &doors {
+        for door in doors_of(&target) {
             self.doors.entry(door.clone()).or_default().targets += 1;
-            self.queue.request(door, now);
+            if !only_issued {
+                self.queue.request(&door, now);
+            }
         }
-        let before = self.targets.insert(target.row.place(), doors);
-        self.release(before);
+        self.release(before.as_ref());
         self.tell(Event::Target(target)).await
     }
 
     async fn remove_target(&mut self, place: Place) -> Result<(), Closed> {
         let before = self.targets.remove(&place);
-        self.release(before);
+        self.release(before.as_ref());
         self.tell(Event::Gone(place)).await
     }
 
-    fn release(&mut self, doors: Option<Vec<Door>>) {
-        for door in doors.unwrap_or_default() {
+    fn release(&mut self, target: Option<&Arc<Target>>) {
+        for door in target.into_iter().flat_map(|target| doors_of(target)) {
             let Some(known) = self.doors.get_mut(&door) else {
                 continue;
             };
@@ -370,10 +376,10 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::discover::{Declared, Health, ObjectKey};
+    use crate::discover::{Declared, Health, Issuance, ObjectKey};
     use crate::model::{
-        Address, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, TlsAttempt, TlsDoor,
-        UnixTime,
+        Address, Expectation, Issued, Owner, PlainDoor, PlaintextRule, RootsRef, Row, SecretName,
+        TlsAttempt, TlsDoor, UnixTime,
     };
 
     /// A network where every connection is refused, but for port 80, which is silent. Each probe
@@ -619,6 +625,38 @@ mod tests {
             !words.iter().any(|word| word.starts_with("gone")),
             "{words:?}"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_issued_for_a_target_makes_no_probe_due() {
+        let mut bench = start();
+        let mut web = declared("web", &["a.example"]);
+        let secret = SecretName {
+            namespace: "shop".into(),
+            name: "web-tls".into(),
+        };
+        web.targets[0].expect.secret = Some(secret.clone());
+        bench.say(Update::Listed(vec![web.clone()])).await;
+        bench.until("plain a.example").await;
+        let certificate = Owner {
+            kind: "Certificate",
+            ..web.object.clone()
+        };
+        let issued = Declared {
+            issuance: Some(Issuance {
+                secret,
+                leaf: Some(Arc::new(Issued::for_tests(1))),
+            }),
+            ..Declared::nothing(certificate, Arc::default())
+        };
+        bench.say(Update::Changed(issued)).await;
+        assert_eq!(bench.until("target a.example").await, ["target a.example"]);
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(bench.probe.probed.lock().unwrap().len(), 2);
+        web.targets[0].expect.tls = false;
+        bench.say(Update::Changed(web)).await;
+        bench.until("plain a.example").await;
+        assert_eq!(bench.probe.probed.lock().unwrap().len(), 4);
     }
 
     #[tokio::test(start_paused = true)]

@@ -15,13 +15,19 @@ use crate::process::Site;
 use crate::scrape::{Metric, Scrape};
 
 /// The exporter's service account.
-const ACCOUNT: &str = "exporter";
+pub(crate) const ACCOUNT: &str = "exporter";
 
-const DAY: i64 = 24 * 60 * 60;
+pub(crate) const DAY: i64 = 24 * 60 * 60;
 
 /// An Ingress of these hosts, the second part of which have TLS declared, as the controller
 /// behind `front` leaves it.
-async fn publish(cluster: &Cluster, name: (&str, &str), hosts: &[&str], tls: &[&str], at: &Front) {
+pub(crate) async fn publish(
+    cluster: &Cluster,
+    name: (&str, &str),
+    hosts: &[&str],
+    tls: &[&str],
+    at: &Front,
+) {
     let (namespace, name) = name;
     let backend = json!({"service": {"name": "web", "port": {"number": 80}}});
     let paths = json!([{"path": "/", "pathType": "Prefix", "backend": backend}]);
@@ -43,7 +49,7 @@ async fn publish(cluster: &Cluster, name: (&str, &str), hosts: &[&str], tls: &[&
 
 /// A certificate for `host` of the test's authority, issued yesterday, that expires at this Unix
 /// time in seconds.
-fn leaf(host: &str, not_after: i64) -> Leaf {
+pub(crate) fn leaf(host: &str, not_after: i64) -> Leaf {
     let mut params = Ca::params(&[host]);
     let epoch = rcgen::date_time_ymd(1970, 1, 1);
     let date = |at: i64| epoch + Duration::from_secs(at.unsigned_abs());
@@ -55,13 +61,13 @@ fn leaf(host: &str, not_after: i64) -> Leaf {
     )
 }
 
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     clock::now().as_secs()
 }
 
 /// The configuration of these tests: loopback is allowed, and the test's authority is trusted.
 /// The authority's certificate is written to `site`.
-fn config(site: &Site) -> Value {
+pub(crate) fn config(site: &Site) -> Value {
     let ca = site.write("ca.pem", &CA.issuer.pem());
     json!({
         "security": {"allow_networks": ["127.0.0.0/8"]},

@@ -17,10 +17,20 @@ use crate::exporter::Exporter;
 use crate::scrape::{Sample, Scrape, series};
 
 /// Families that the demo does not show, each with the reason.
-pub(crate) const NOT_IN_THE_DEMO: &[(&str, &str)] = &[(
-    "kube_https_finding_waived_info",
-    "the demo has no configuration file that could accept a finding",
-)];
+pub(crate) const NOT_IN_THE_DEMO: &[(&str, &str)] = &[
+    (
+        "kube_https_finding_waived_info",
+        "the demo has no configuration file that could accept a finding",
+    ),
+    (
+        "kube_https_certificate_renewal_timestamp_seconds",
+        "the demo has no cert-manager",
+    ),
+    (
+        "kube_https_certificate_as_issued",
+        "the demo has no cert-manager",
+    ),
+];
 
 /// For what is waited for after everything was probed once.
 const SETTLED_WITHIN: Duration = Duration::from_secs(20);

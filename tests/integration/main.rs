@@ -43,6 +43,8 @@ mod services;
 mod cluster_to_scrape;
 /// Certificates that no handshake shows, in a real cluster and on disk, and lists of targets.
 mod stored;
+/// What cert-manager issued beside what is served, by its own definitions.
+mod cert_manager;
 /// API servers that publish their own addresses.
 mod replicas;
 /// The chart in a real cluster.

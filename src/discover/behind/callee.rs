@@ -142,6 +142,7 @@ fn stored(key: &str, roots: &RootsRef) -> Option<Stored> {
         key: clean(key).into(),
         usage: Usage::CaBundle,
         certificates: readable,
+        renewal: None,
     })
 }
 

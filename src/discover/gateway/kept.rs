@@ -6,7 +6,7 @@ use super::super::host::{Host, dialled};
 use super::super::{DropReason, ObjectKey};
 use super::spec::{self, Condition, ParentRef, is};
 use super::{GATEWAYS, GRPC_ROUTES, HTTP_ROUTES, LISTENER_SETS, TLS_ROUTES, X_LISTENER_SETS};
-use crate::model::{Address, Owner, clean};
+use crate::model::{Address, Owner, SecretName, clean};
 
 /// What is kept of an object of any of the kinds.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +41,8 @@ pub(super) struct Listener {
     pub(super) speaks: Option<Speaks>,
     /// The hostname for what is dropped: that of `host`, or what is no host.
     pub(super) label: Arc<str>,
+    /// Where it takes its certificate from, if from one Secret alone.
+    pub(super) secret: Option<SecretName>,
     routes: Admitted,
 }
 
@@ -91,9 +93,9 @@ pub(super) struct Link {
 
 impl Kept {
     /// Reads a Gateway.
-    pub(super) fn gateway(_: &Owner, gateway: spec::Gateway) -> Self {
+    pub(super) fn gateway(owner: &Owner, gateway: spec::Gateway) -> Self {
         Self::Gateway(Gateway {
-            listeners: listeners(gateway.spec.listeners, &gateway.status.listeners),
+            listeners: listeners(owner, gateway.spec.listeners, &gateway.status.listeners),
             addresses: addresses(&gateway.status.addresses),
         })
     }
@@ -102,7 +104,7 @@ impl Kept {
     pub(super) fn set(owner: &Owner, set: spec::ListenerSet) -> Self {
         let gateway = parent(&set.spec.parent_ref, owner);
         Self::Set(Set {
-            listeners: listeners(set.spec.listeners, &set.status.listeners),
+            listeners: listeners(owner, set.spec.listeners, &set.status.listeners),
             accepted: is(&set.status.conditions, "Accepted", "True"),
             gateway: gateway.unwrap_or_else(|| ObjectKey::from(owner)),
         })
@@ -145,7 +147,7 @@ impl Kept {
 }
 
 impl Listener {
-    fn of(written: spec::Listener, status: Option<&spec::ListenerStatus>) -> Self {
+    fn of(owner: &Owner, written: spec::Listener, status: Option<&spec::ListenerStatus>) -> Self {
         let hostname = written.hostname.unwrap_or_default();
         let host = Host::parse(&hostname);
         let port = match written.port {
@@ -166,6 +168,7 @@ impl Listener {
             },
             host: host.unwrap_or(Host::Any),
             port,
+            secret: written.tls.as_ref().and_then(|tls| secret(owner, tls)),
             routes: Admitted {
                 same: from == "Same",
                 none: from == "None",
@@ -222,11 +225,15 @@ fn links(owner: &Owner, written: &[ParentRef], statuses: &[spec::RouteParentStat
     links
 }
 
-fn listeners(written: Vec<spec::Listener>, statuses: &[spec::ListenerStatus]) -> Vec<Listener> {
+fn listeners(
+    owner: &Owner,
+    written: Vec<spec::Listener>,
+    statuses: &[spec::ListenerStatus],
+) -> Vec<Listener> {
     let status = |name: &str| statuses.iter().find(|status| status.name == name);
     let listener = |written: spec::Listener| {
         let status = status(&written.name);
-        Listener::of(written, status)
+        Listener::of(owner, written, status)
     };
     written.into_iter().map(listener).collect()
 }
@@ -250,6 +257,25 @@ fn speaks(protocol: &str, tls: Option<&spec::ListenerTls>) -> Option<Speaks> {
         ("TLS", _) => Some(Speaks::Tls),
         _ => None,
     }
+}
+
+/// The Secret of a listener that terminates TLS. Of several the controller chooses by itself.
+/// Whether another namespace's may be used (`ReferenceGrant`) is the controller's to say: a listener
+/// without its certificate is not up.
+fn secret(owner: &Owner, tls: &spec::ListenerTls) -> Option<SecretName> {
+    let [reference] = tls.certificate_refs.as_slice() else {
+        return None;
+    };
+    let is_secret = reference.group.as_deref().unwrap_or_default().is_empty()
+        && reference.kind.as_deref().unwrap_or("Secret") == "Secret";
+    let passed_through = tls.mode.as_deref() == Some("Passthrough");
+    (is_secret && !passed_through).then(|| SecretName {
+        namespace: match &reference.namespace {
+            Some(namespace) => namespace.as_str().into(),
+            None => Arc::clone(&owner.namespace),
+        },
+        name: reference.name.as_str().into(),
+    })
 }
 
 /// Every address that can be dialled, once; or why there is none.

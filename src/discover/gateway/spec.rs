@@ -74,9 +74,24 @@ pub(super) struct Listener {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct ListenerTls {
     /// `Terminate` where absent, or `Passthrough`.
     pub(super) mode: Option<String>,
+    #[serde(default)]
+    pub(super) certificate_refs: Vec<CertificateRef>,
+}
+
+/// `tls.certificateRefs[]`.
+#[derive(Debug, Deserialize)]
+pub(super) struct CertificateRef {
+    /// The core group where absent.
+    pub(super) group: Option<String>,
+    /// `Secret` where absent.
+    pub(super) kind: Option<String>,
+    /// The object's own where absent.
+    pub(super) namespace: Option<String>,
+    pub(super) name: String,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -20,7 +20,7 @@ use super::super::published::{Published, TARGETS_PER_OBJECT};
 use super::super::{DropReason, Dropped, ObjectKey};
 use super::hostname::intersection;
 use super::kept::{Listener, Route, Speaks};
-use crate::model::{Address, Owner, PlaintextRule, Target};
+use crate::model::{Address, Owner, PlaintextRule, SecretName, Target};
 
 /// An object with listeners, and all that its targets depend on.
 pub(super) struct Scene<'a> {
@@ -41,6 +41,8 @@ struct Served<'a> {
     tls: bool,
     /// Whether it is served over HTTP, by a route that does not only redirect to https.
     in_clear: bool,
+    /// Where the certificate comes from, if from one Secret alone.
+    secret: Option<&'a SecretName>,
     /// The oldest first.
     routes: Vec<&'a Owner>,
 }
@@ -109,7 +111,12 @@ struct Hosts<'a> {
 }
 
 impl<'a> Hosts<'a> {
-    fn add(&mut self, host: &'a Host, listener: &Listener, route: Option<(&'a Owner, &'a Route)>) {
+    fn add(
+        &mut self,
+        host: &'a Host,
+        listener: &'a Listener,
+        route: Option<(&'a Owner, &'a Route)>,
+    ) {
         let next = self.served.len();
         let at = *self.index.entry((listener.port, host)).or_insert(next);
         if at == next {
@@ -118,15 +125,21 @@ impl<'a> Hosts<'a> {
                 port: listener.port,
                 tls: false,
                 in_clear: false,
+                secret: None,
                 routes: Vec::new(),
             });
         }
         let Some(served) = self.served.get_mut(at) else {
             return;
         };
-        match listener.speaks {
-            Some(Speaks::Http) => served.in_clear |= route.is_some_and(|(_, r)| !r.redirects),
-            _ => served.tls = true,
+        if listener.speaks == Some(Speaks::Http) {
+            served.in_clear |= route.is_some_and(|(_, r)| !r.redirects);
+        } else {
+            // A host of two listeners at one port is served by the more specific one, which may
+            // have either's certificate.
+            let other = served.tls && served.secret != listener.secret.as_ref();
+            served.secret = listener.secret.as_ref().filter(|_| !other);
+            served.tls = true;
         }
         if let Some((owner, _)) = route
             && served.routes.len() < OWNERS
@@ -208,6 +221,7 @@ impl Served<'_> {
                 } else {
                     PlaintextRule::Redirect
                 },
+                secret: self.secret,
             };
             let mut target = published.target();
             target.owners.extend(self.routes.iter().copied().cloned());

@@ -99,7 +99,7 @@ fn line(target: &Target) -> String {
     let ports = target.plaintext.iter().map(|door| door.port.to_string());
     let routes: Vec<_> = target.owners.iter().skip(1).map(name).collect();
     format!(
-        "{} port {} at {}: asked for as {}, TLS {}, plaintext looked for on {}{}{}",
+        "{} port {} at {}: asked for as {}, TLS {}{}, plaintext looked for on {}{}{}",
         match &*target.row.host {
             "" => "(any host)",
             host => host,
@@ -111,6 +111,10 @@ fn line(target: &Target) -> String {
             "declared"
         } else {
             "not declared"
+        },
+        match &target.expect.secret {
+            Some(secret) => format!(" with {}/{}", secret.namespace, secret.name),
+            None => String::new(),
         },
         list(ports.collect()),
         match target.expect.plaintext {

@@ -279,6 +279,7 @@ fn stored(namespace: &str) -> Arc<StoredObject> {
             key: "ca.crt".into(),
             usage: Usage::CaBundle,
             certificates: vec![certificate],
+            renewal: None,
         }],
         flaws: vec![],
         accept: Arc::default(),
