@@ -9,9 +9,9 @@ use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issu
 use super::{Case, Policy, Roots, judge};
 use crate::config::Config;
 use crate::model::{
-    Address, AddressSeen, At, CertificateFacts, ClientAuth, Expectation, Failure, Handshake,
-    PlainAddressSeen, PlainAnswer, PlainDoor, PlainSeen, PlaintextRule, Reason, RootsRef, Row,
-    Severity, Target, TlsDoor, TlsSeen, TlsVersion, UnixTime, Verdict, VersionAnswer,
+    Acceptance, Address, AddressSeen, At, CertificateFacts, ClientAuth, DeepSeen, Expectation,
+    Failure, Handshake, PlainAddressSeen, PlainAnswer, PlainDoor, PlainSeen, PlaintextRule, Reason,
+    RootsRef, Row, Severity, Target, TlsDoor, TlsSeen, TlsVersion, UnixTime, Verdict,
     VersionSupport,
 };
 use crate::probe::chain::read_chain;
@@ -191,7 +191,7 @@ impl Scene {
                 at: day(0),
                 value: handshake,
             }),
-            versions: None,
+            deep: None,
         });
         self
     }
@@ -216,7 +216,7 @@ impl Scene {
             ip: ip(self.next_address()),
             failure: Some(failure(reason)),
             handshake: None,
-            versions: None,
+            deep: None,
         });
         self
     }
@@ -275,16 +275,16 @@ pub(super) fn failure(reason: Reason) -> Failure {
 }
 
 /// One letter a version, oldest first: accepted, refused, unknown.
-pub(super) fn support(letters: &str) -> At<VersionSupport> {
+pub(super) fn support(letters: &str) -> At<DeepSeen> {
     let answers: Vec<_> = letters
         .chars()
         .map(|letter| match letter {
-            'a' => VersionAnswer::Accepted,
-            'r' => VersionAnswer::Refused,
-            _ => VersionAnswer::Unknown,
+            'a' => Acceptance::Accepted,
+            'r' => Acceptance::Refused,
+            _ => Acceptance::Unknown,
         })
         .collect();
-    let value = VersionSupport(answers.try_into().unwrap());
+    let value = DeepSeen::of_versions(VersionSupport(answers.try_into().unwrap()));
     At { at: day(0), value }
 }
 

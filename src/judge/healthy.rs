@@ -60,7 +60,7 @@ fn api_server(ca: &Minted, node: &str) -> Minted {
 
 fn with_versions(mut scene: Scene) -> Scene {
     for address in &mut scene.tls.addresses {
-        address.versions = Some(support("rrraa"));
+        address.deep = Some(support("rrraa"));
     }
     scene
 }

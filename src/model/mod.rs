@@ -11,15 +11,18 @@ mod door;
 mod target;
 mod chain;
 mod observation;
+mod deep;
 mod verdict;
 mod text;
 
 pub use chain::{Certificate, CertificateFacts, Chain, Fingerprint, KeyUsage};
+pub use deep::{
+    Acceptance, CipherClass, CipherSupport, DeepSeen, Group, GroupSupport, VersionSupport,
+};
 pub use door::{Address, Door, PlainDoor, TlsDoor};
 pub use observation::{
     AddressSeen, At, ClientAuth, DeepReport, Failure, Handshake, PlainAddressSeen, PlainAnswer,
-    PlainReport, PlainSeen, Reason, TlsAttempt, TlsReport, TlsSeen, TlsVersion, VersionAnswer,
-    VersionSupport,
+    PlainReport, PlainSeen, Reason, TlsAttempt, TlsReport, TlsSeen, TlsVersion,
 };
 pub use target::{
     BY_HAND, Clients, Expectation, Owner, Place, PlaintextRule, RootsRef, Row, Target,

@@ -15,8 +15,13 @@ pub(crate) fn nginx(leaf: &Leaf, protocols: &str) -> Peer {
     nginx_server(leaf, &format!("ssl_protocols {protocols};"))
 }
 
-/// nginx with these directives in its server block.
+/// nginx with these directives in its server block, and every cipher suite that it has.
 pub(crate) fn nginx_server(leaf: &Leaf, directives: &str) -> Peer {
+    nginx_as_it_comes(leaf, &format!("ssl_ciphers {ALL_CIPHERS}; {directives}"))
+}
+
+/// nginx with no more than these directives in its server block.
+pub(crate) fn nginx_as_it_comes(leaf: &Leaf, directives: &str) -> Peer {
     Peer::start("nginx", |site| {
         let (cert, key) = site.write_leaf(leaf);
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -31,7 +36,7 @@ pub(crate) fn nginx_server(leaf: &Leaf, directives: &str) -> Peer {
                    access_log off; {temporary}
                    server {{
                      listen 127.0.0.1:{port} ssl;
-                     ssl_certificate {cert}; ssl_certificate_key {key}; ssl_ciphers {ALL_CIPHERS};
+                     ssl_certificate {cert}; ssl_certificate_key {key};
                      {directives}
                      location / {{ return 200 \"ok\\n\"; }}
                    }}
