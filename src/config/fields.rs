@@ -7,8 +7,8 @@ use super::field::{Field, Section, Written};
 use super::node::Value;
 use super::value;
 use super::{
-    Caps, Config, Discovery, Expiry, Metrics, PerAddress, Security, ServiceDiscovery, Threshold,
-    Trust, rule, suggest, target,
+    Caps, Config, Discovery, Expiry, Metrics, PerAddress, Profile, Security, ServiceDiscovery,
+    Threshold, Trust, rule, suggest, target,
 };
 use crate::model::clean;
 
@@ -47,6 +47,7 @@ impl Default for Config {
                 total: 100_000,
                 per_namespace: 5_000,
             },
+            policy: Profile::Intermediate,
             expiry: Expiry {
                 warning: Threshold {
                     share: 0.25,
@@ -93,8 +94,8 @@ impl Section for Config {
             name: "deep_interval",
             kind: "duration",
             default: "6h",
-            meaning: "Between two deep probes of a door: the TLS versions it accepts. There is \
-                      one, too, when the target or its certificate changes.",
+            meaning: "Between two deep probes of a door: the TLS versions, cipher suites and groups \
+                      it accepts. There is one, too, when the target or its certificate changes.",
             read: |config, written| written.set(&mut config.deep_interval, interval),
             inside: None,
         },
@@ -138,6 +139,15 @@ impl Section for Config {
             meaning: "Limits on the number of targets. What is over is not probed, and counted.",
             read: |config, written| written.section(&mut config.caps),
             inside: Some(rows::<Caps>),
+        },
+        Field {
+            name: "policy",
+            kind: "`modern` or `intermediate`",
+            default: "intermediate",
+            meaning: "The profile of Mozilla's \"Server Side TLS\" 6.0 that doors are compared with \
+                      (`kube_https_policy_compliant`).",
+            read: |config, written| written.set(&mut config.policy, profile),
+            inside: None,
         },
         Field {
             name: "expiry",
@@ -233,13 +243,17 @@ impl Section for Config {
         },
     ];
     const PLANNED: &'static [&'static str] = &[
-        "policy",
         "resolve",
         "expectations",
         "files",
         "secrets",
         "probe_endpoint",
     ];
+}
+
+fn profile(value: &Value) -> Result<Profile, String> {
+    let profiles = [Profile::Modern, Profile::Intermediate].map(|one| (one.label(), one));
+    value::choice(value, &profiles)
 }
 
 fn interval(value: &Value) -> Result<Duration, String> {

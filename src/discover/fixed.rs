@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 
+use super::demands::demanded_at;
 use super::{Context, Declared, Health, Source, Start, Update};
 use crate::config::StaticTarget;
 use crate::model::{
@@ -111,6 +112,7 @@ fn target(written: &StaticTarget) -> Target {
                 .clone()
                 .map_or(RootsRef::Public, RootsRef::File),
             plaintext: PlaintextRule::Redirect,
+            client_auth: demanded_at(written.port),
             ..Expectation::default()
         },
         owners: vec![owner(&written.name)],

@@ -26,6 +26,7 @@ mod published;
 pub mod rbac;
 mod service;
 mod speaks;
+mod demands;
 mod watch;
 
 use std::collections::BTreeMap;

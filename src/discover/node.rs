@@ -16,7 +16,8 @@ use super::object::{Targets, declared};
 use super::watch::Watch;
 use super::{Cluster, Context, DropReason, Dropped, Source, Start, Update};
 use crate::model::{
-    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
+    Address, ClientAuth, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row,
+    Target, TlsDoor,
 };
 
 pub(super) const SOURCE: Source = Source {
@@ -136,6 +137,11 @@ fn target(owner: &Owner, ip: IpAddr, port: u16, kubelet: bool) -> Target {
             roots: RootsRef::Cluster,
             plaintext,
             clients,
+            client_auth: if kubelet {
+                ClientAuth::Requested
+            } else {
+                ClientAuth::NotRequested
+            },
             ..Expectation::default()
         },
         owners: vec![owner.clone()],

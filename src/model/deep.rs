@@ -39,7 +39,7 @@ impl VersionSupport {
     /// The answer to one version.
     #[must_use]
     pub fn of(&self, version: TlsVersion) -> Acceptance {
-        look_up(self.iter(), version)
+        look_up(self.iter(), &version)
     }
 }
 
@@ -117,7 +117,7 @@ impl CipherSupport {
     /// The answer to one class.
     #[must_use]
     pub fn of(&self, class: CipherClass) -> Acceptance {
-        look_up(self.iter(), class)
+        look_up(self.iter(), &class)
     }
 }
 
@@ -232,7 +232,7 @@ impl GroupSupport {
     /// The answer to one group.
     #[must_use]
     pub fn of(&self, group: Group) -> Acceptance {
-        look_up(self.iter(), group)
+        look_up(self.iter(), &group)
     }
 }
 
@@ -261,8 +261,8 @@ impl DeepSeen {
 
 fn look_up<K: PartialEq>(
     mut answers: impl Iterator<Item = (K, Acceptance)>,
-    wanted: K,
+    wanted: &K,
 ) -> Acceptance {
-    let found = answers.find(|(of, _)| *of == wanted);
+    let found = answers.find(|(of, _)| of == wanted);
     found.map_or(Acceptance::Unknown, |(_, answer)| answer)
 }

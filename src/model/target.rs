@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::door::{PlainDoor, TlsDoor};
+use super::observation::ClientAuth;
 use super::time::UnixTime;
 use super::verdict::Waiver;
 
@@ -92,6 +93,8 @@ pub struct Expectation {
     pub plaintext: PlaintextRule,
     /// Who is meant to connect.
     pub clients: Clients,
+    /// The least that the server has to ask of its clients.
+    pub client_auth: ClientAuth,
     /// What is accepted here although it is wrong.
     pub accept: Arc<[Waiver]>,
 }
@@ -106,6 +109,7 @@ impl Default for Expectation {
             roots: RootsRef::Public,
             plaintext: PlaintextRule::Redirect,
             clients: Clients::Verifying,
+            client_auth: ClientAuth::NotRequested,
             accept: Arc::default(),
         }
     }

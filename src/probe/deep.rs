@@ -90,8 +90,8 @@ impl<'a> Deep<'a> {
         let versions = self.versions(handshake).await;
         DeepSeen {
             versions,
-            ciphers: self.ciphers(&versions).await,
-            groups: self.groups(&versions).await,
+            ciphers: self.ciphers(versions).await,
+            groups: self.groups(versions).await,
         }
     }
 
@@ -109,7 +109,7 @@ impl<'a> Deep<'a> {
         settle(&answers, Some(handshake))
     }
 
-    async fn ciphers(&self, versions: &VersionSupport) -> CipherSupport {
+    async fn ciphers(&self, versions: VersionSupport) -> CipherSupport {
         let mut answers = CipherSupport::UNKNOWN;
         let mut open = CipherClass::ALL.to_vec();
         let mut everywhere = true;
@@ -165,7 +165,7 @@ impl<'a> Deep<'a> {
         }
     }
 
-    async fn groups(&self, versions: &VersionSupport) -> GroupSupport {
+    async fn groups(&self, versions: VersionSupport) -> GroupSupport {
         let mut answers = GroupSupport::UNKNOWN;
         let (asked, settled) = match versions.of(TlsVersion::Tls13) {
             Acceptance::Unknown => return answers,
@@ -271,13 +271,14 @@ where
     let mut group = hello.group;
     let comes_apart = cipher_name(hello.cipher).starts_with("TLS_ECDHE_");
     while comes_apart && group.is_none() {
-        match exchange.next_message().await? {
-            Message::ServerKeyExchange(body) => {
+        match exchange.next_message().await {
+            Ok(Message::ServerKeyExchange(body)) => {
                 group = named_group(hello.cipher, &body);
                 break;
             }
-            Message::ServerHelloDone => break,
-            _ => {}
+            // The suite was chosen all the same.
+            Ok(Message::ServerHelloDone) | Err(_) => break,
+            Ok(_) => {}
         }
     }
     exchange.close(offer.version).await;
@@ -297,7 +298,7 @@ fn may_refuse(ended: &Ended) -> bool {
     )
 }
 
-fn newest(versions: &VersionSupport) -> Option<TlsVersion> {
+fn newest(versions: VersionSupport) -> Option<TlsVersion> {
     let mut candidates = CURVE_VERSIONS.into_iter();
     candidates.find(|version| versions.of(*version) == Acceptance::Accepted)
 }

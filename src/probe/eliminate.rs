@@ -48,11 +48,11 @@ impl<T: Copy> Elimination<T> {
         match reply {
             Reply::Refused => self.is_over = true,
             Reply::Chose(number) if offered.contains(&number) => {
-                let (shown, rest): (Vec<T>, Vec<T>) =
+                let (settled, rest): (Vec<T>, Vec<T>) =
                     (self.rest.iter()).partition(|item| shows(number, **item));
-                let goes_on = !shown.is_empty() && !rest.is_empty();
+                let goes_on = !settled.is_empty() && !rest.is_empty();
                 self.is_over = rest.is_empty();
-                self.accepted.extend(shown);
+                self.accepted.extend(settled);
                 self.rest = rest;
                 return goes_on;
             }

@@ -18,7 +18,7 @@ use crate::ca::{ECDSA, NAME, RSA};
 use crate::peers;
 use crate::process::Peer;
 
-/// The groups of OpenSSL 3.0, Java 17, GnuTLS and tlslite-ng as they come.
+/// The groups of OpenSSL 3.0 as it comes, and of most others.
 const OPENSSL_GROUPS: &str = "X25519 X448 secp521r1 secp384r1 secp256r1 ffdhe2048 ffdhe3072";
 
 /// What the deep probe finds at `address`, where a full handshake came to TLS 1.2 or 1.3.
