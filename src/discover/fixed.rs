@@ -124,6 +124,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::model::ClientAuth;
 
     fn written(host: &str, port: u16) -> StaticTarget {
         StaticTarget {
@@ -151,6 +152,13 @@ mod tests {
         assert_eq!(target.expect.name.as_deref(), Some("shop.example"));
         assert_eq!(target.expect.roots, RootsRef::Public);
         assert!(target.expect.tls);
+    }
+
+    #[test]
+    fn etcd_has_to_refuse_strangers() {
+        let asked = |port| target(&written("192.0.2.1", port)).expect.client_auth;
+        assert_eq!(asked(2379), ClientAuth::Required);
+        assert_eq!(asked(443), ClientAuth::NotRequested);
     }
 
     #[test]

@@ -12,14 +12,20 @@ use kube_https_exporter::model::{
 };
 use kube_https_exporter::probe::Prober;
 use kube_https_exporter::schedule::Probe;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::ca::{ECDSA, NAME, RSA};
+use crate::cluster::Cluster;
 use crate::peers;
 use crate::process::Peer;
 
 /// The groups of OpenSSL 3.0 as it comes, and of most others.
 const OPENSSL_GROUPS: &str = "X25519 X448 secp521r1 secp384r1 secp256r1 ffdhe2048 ffdhe3072";
+
+/// The groups of Go 1.26 as it comes.
+const GO_GROUPS: &str = "X25519MLKEM768 SecP256r1MLKEM768 SecP384r1MLKEM1024 X25519 secp521r1 \
+                         secp384r1 secp256r1";
 
 /// What the deep probe finds at `address`, where a full handshake came to TLS 1.2 or 1.3.
 async fn deep(address: SocketAddr, handshake: TlsVersion) -> DeepSeen {
@@ -175,9 +181,7 @@ async fn tlslite_with_everything_that_it_has() {
 async fn go_with_hybrids() {
     let peer = peers::go(&RSA, "tls1.0", "tls1.3");
     let classes = "rc4 triple_des cbc no_forward_secrecy aead";
-    let groups =
-        "X25519MLKEM768 SecP256r1MLKEM768 SecP384r1MLKEM1024 X25519 secp521r1 secp384r1 secp256r1";
-    accepts(peer, TlsVersion::Tls13, classes, groups).await;
+    accepts(peer, TlsVersion::Tls13, classes, GO_GROUPS).await;
 }
 
 #[tokio::test]
@@ -213,6 +217,16 @@ async fn node_as_it_comes() {
     accepts(peer, TlsVersion::Tls13, "cbc aead", OPENSSL_GROUPS).await;
 }
 
+/// Healthy: what it accepts is no finding.
+#[tokio::test]
+async fn the_api_server_as_it_comes() {
+    let cluster = Cluster::start().await;
+    let seen = deep(cluster.address, TlsVersion::Tls13).await;
+    let classes = accepted(seen.ciphers.iter(), CipherClass::label);
+    assert_eq!(classes, "cbc aead");
+    assert_eq!(accepted(seen.groups.iter(), Group::label), GO_GROUPS);
+}
+
 /// It takes a few connections and closes all others: not a word about what it accepts.
 #[tokio::test]
 async fn a_limit_on_connections_is_no_refusal() {
@@ -237,4 +251,62 @@ async fn a_limit_on_connections_is_no_refusal() {
     let known = seen.ciphers.0.iter().filter_map(|answer| answer.known());
     assert_eq!(known.collect::<Vec<_>>(), [true, true], "of two answers");
     assert_eq!(seen.groups.0, [Acceptance::Unknown; 10]);
+}
+
+/// However it chooses, the plan comes to its end.
+#[tokio::test]
+async fn a_server_that_takes_whatever_is_offered_costs_at_most_forty_connections() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let front = listener.local_addr().unwrap();
+    let count = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&count);
+    tokio::spawn(async move {
+        loop {
+            let (near, _) = listener.accept().await.unwrap();
+            counted.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(agree(near));
+        }
+    });
+    let seen = deep(front, TlsVersion::Tls13).await;
+    assert_eq!(seen.ciphers.0, [Acceptance::Accepted; 10]);
+    assert_eq!(seen.groups.0, [Acceptance::Accepted; 10]);
+    let count = count.load(Ordering::Relaxed);
+    assert!(count <= 40, "{count} connections");
+}
+
+/// Answers a hello with the last version, suite and group that it offers, as far as a `ServerHello`
+/// says so.
+async fn agree(mut stream: TcpStream) {
+    let mut header = [0; 5];
+    stream.read_exact(&mut header).await.unwrap();
+    let mut hello = vec![0; usize::from(u16::from_be_bytes([header[3], header[4]]))];
+    stream.read_exact(&mut hello).await.unwrap();
+    // Header, version and random, then no session.
+    let suites = 39 + 2 + usize::from(u16::from_be_bytes([hello[39], hello[40]]));
+    let wanted = if hello.windows(7).any(|part| part == [0, 43, 0, 3, 2, 3, 4]) {
+        // The first number of `supported_groups`, extension 10, which is the first or after a name.
+        let groups = hello.windows(2).rposition(|part| part == [0, 43]).unwrap() - 2;
+        Some([hello[groups], hello[groups + 1]])
+    } else {
+        None
+    };
+    // The signal comes last before TLS 1.3.
+    let suite = if wanted.is_some() {
+        suites - 2
+    } else {
+        suites - 4
+    };
+    let mut body = [&hello[4..38], &[0], &hello[suite..suite + 2], &[0]].concat();
+    if let Some(group) = wanted {
+        let version = [0, 43, 0, 2, 3, 4];
+        body.extend([&[0, 12][..], &version, &[0, 51, 0, 2], &group].concat());
+    }
+    let length = u8::try_from(body.len()).unwrap();
+    let record = [
+        &[22, 3, header[2], 0, length + 4, 2, 0, 0, length][..],
+        &body,
+    ]
+    .concat();
+    stream.write_all(&record).await.unwrap();
+    stream.shutdown().await.unwrap();
 }
