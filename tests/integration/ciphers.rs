@@ -194,13 +194,7 @@ async fn gnutls_as_it_comes() {
 #[tokio::test]
 async fn haproxy_from_tls_1_0() {
     let peer = peers::haproxy(&ECDSA, "TLSv1.0");
-    accepts(
-        peer,
-        TlsVersion::Tls13,
-        "anonymous cbc aead unlisted",
-        OPENSSL_GROUPS,
-    )
-    .await;
+    accepts(peer, TlsVersion::Tls13, "cbc aead unlisted", OPENSSL_GROUPS).await;
 }
 
 #[tokio::test]

@@ -7,15 +7,16 @@ use std::process::Command;
 use crate::ca::Leaf;
 use crate::process::{Peer, Site, command, free_plaintext_port, run, script, tool};
 
-/// All suites, and signatures with SHA-1: without it OpenSSL 3 refuses TLS 1.0 and 1.1.
-const ALL_CIPHERS: &str = "ALL:@SECLEVEL=0";
+/// All suites with a certificate and forward secrecy, so that none is a finding, and signatures with
+/// SHA-1: without it OpenSSL 3 refuses TLS 1.0 and 1.1.
+const ALL_CIPHERS: &str = "ALL:!aNULL:!kRSA:@SECLEVEL=0";
 
 /// nginx with these `ssl_protocols`.
 pub(crate) fn nginx(leaf: &Leaf, protocols: &str) -> Peer {
     nginx_server(leaf, &format!("ssl_protocols {protocols};"))
 }
 
-/// nginx with these directives in its server block, and every cipher suite that it has.
+/// nginx with these directives in its server block, and every sound cipher suite that it has.
 pub(crate) fn nginx_server(leaf: &Leaf, directives: &str) -> Peer {
     nginx_as_it_comes(leaf, &format!("ssl_ciphers {ALL_CIPHERS}; {directives}"))
 }
