@@ -7,8 +7,8 @@ use super::field::{Field, Section, Written};
 use super::node::Value;
 use super::value;
 use super::{
-    ApiServerDiscovery, Caps, Config, Discovery, Expiry, Files, Metrics, PerAddress, Security,
-    ServiceDiscovery, Threshold, Trust, host, rule, secret, suggest, target,
+    ApiServerDiscovery, Caps, Config, Discovery, Expiry, Files, Metrics, PerAddress, Profile,
+    Security, ServiceDiscovery, Threshold, Trust, host, rule, secret, suggest, target,
 };
 use crate::model::clean;
 
@@ -48,6 +48,7 @@ impl Default for Config {
                 per_namespace: 5_000,
             },
             annotations: true,
+            policy: Profile::Intermediate,
             expiry: Expiry {
                 warning: Threshold {
                     share: 0.25,
@@ -105,8 +106,8 @@ impl Section for Config {
             name: "deep_interval",
             kind: "duration",
             default: "6h",
-            meaning: "Between two deep probes of a door: the TLS versions it accepts. There is \
-                      one, too, when the target or its certificate changes.",
+            meaning: "Between two deep probes of a door: the TLS versions, cipher suites and groups \
+                      it accepts. There is one, too, when the target or its certificate changes.",
             read: |config, written| written.set(&mut config.deep_interval, interval),
             inside: None,
         },
@@ -160,6 +161,15 @@ impl Section for Config {
                       `kube-https-exporter/plaintext` what plaintext may do there, as in a rule. \
                       The rules written here outrank what objects ask for.",
             read: |config, written| written.set(&mut config.annotations, value::flag),
+            inside: None,
+        },
+        Field {
+            name: "policy",
+            kind: "`modern` or `intermediate`",
+            default: "intermediate",
+            meaning: "The profile of Mozilla's \"Server Side TLS\" 6.0 that doors are compared with \
+                      (`kube_https_policy_compliant`).",
+            read: |config, written| written.set(&mut config.policy, profile),
             inside: None,
         },
         Field {
@@ -274,8 +284,12 @@ impl Section for Config {
             inside: Some(rows::<Security>),
         },
     ];
-    const PLANNED: &'static [&'static str] =
-        &["policy", "resolve", "expectations", "probe_endpoint"];
+    const PLANNED: &'static [&'static str] = &["resolve", "expectations", "probe_endpoint"];
+}
+
+fn profile(value: &Value) -> Result<Profile, String> {
+    let profiles = [Profile::Modern, Profile::Intermediate].map(|one| (one.label(), one));
+    value::choice(value, &profiles)
 }
 
 fn interval(value: &Value) -> Result<Duration, String> {

@@ -171,6 +171,8 @@ pub struct Config {
     pub caps: Caps,
     /// Whether objects may ask by annotations not to be probed, or what plaintext may do.
     pub annotations: bool,
+    /// The profile that doors are compared with.
+    pub policy: Profile,
     /// When an expiry is a finding.
     pub expiry: Expiry,
     /// A name for where this instance stands; empty for none.
@@ -213,6 +215,26 @@ pub struct Caps {
     pub total: usize,
     /// In any one namespace.
     pub per_namespace: usize,
+}
+
+/// A profile of Mozilla's "Server Side TLS" 6.0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// For services whose clients all know TLS 1.3.
+    Modern,
+    /// For everything that need not serve very old clients.
+    Intermediate,
+}
+
+impl Profile {
+    /// The spelling in the file and in labels.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Modern => "modern",
+            Self::Intermediate => "intermediate",
+        }
+    }
 }
 
 /// When an expiry is a finding: below a share of the certificate's lifetime, capped.

@@ -210,6 +210,8 @@ async fn a_host_without_a_certificate_of_its_own_gets_the_controllers_fake_one()
 /// The start of a hello of this version, as long as its record says.
 fn hello(minor: u8) -> Vec<u8> {
     let mut record = vec![22, 3, 1, 0, 60, 1, 0, 0, 56, 3, minor];
+    record.resize(11 + 32, 0); // random
+    record.extend([0, 0, 2, 0xc0, 0x09]); // no session, one suite
     record.resize(5 + 60, 0);
     record
 }
@@ -228,6 +230,10 @@ async fn an_old_hello_is_answered_in_its_version_by_the_old_controller_only() {
             answer.len() - 5
         );
         assert_eq!(exchange(new, &hello(minor)).await[0], 21, "an alert");
+        let mut other_suite = hello(minor);
+        other_suite[47] = 0x0a;
+        let refused = [21, 3, minor, 0, 2, 2, 40];
+        assert_eq!(exchange(old, &other_suite).await, refused);
     }
     assert_eq!(exchange(old, &hello(0)).await[0], 21, "SSL 3.0");
 }

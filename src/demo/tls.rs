@@ -175,7 +175,14 @@ fn old_version(start: [u8; START_BYTES]) -> Option<[u8; 2]> {
     matches!((major, minor), (3, 1 | 2)).then_some([major, minor])
 }
 
-/// Accepts the version, shows the certificate and closes: the deep probe asks for no more.
+/// What an old client with an ECDSA server agrees on (RFC 8422 section 6).
+const ECDHE_ECDSA_WITH_AES_128_CBC_SHA: [u8; 2] = [0xc0, 0x09];
+
+/// A fatal `handshake_failure`.
+const NO_COMMON_SUITE: [u8; 2] = [2, 40];
+
+/// Accepts the version and the one old suite, shows the certificate and closes: the deep probe asks
+/// for no more.
 async fn answer_old_hello(
     mut stream: TcpStream,
     start: [u8; START_BYTES],
@@ -186,16 +193,39 @@ async fn answer_old_hello(
     let record = usize::from(u16::from_be_bytes([high, low]));
     let mut rest = vec![0; record.saturating_sub(consumed.len())];
     stream.read_exact(&mut rest).await?;
-    stream.write_all(&old_flight(version, chain)).await?;
+    let answer = if offers(&rest, ECDHE_ECDSA_WITH_AES_128_CBC_SHA) {
+        old_flight(version, chain)
+    } else {
+        refusal(version)
+    };
+    stream.write_all(&answer).await?;
     stream.shutdown().await
+}
+
+/// Whether a hello, from its random on, offers the suite (RFC 4346 section 7.4.1.2).
+fn offers(hello: &[u8], suite: [u8; 2]) -> bool {
+    const RANDOM_BYTES: usize = 32;
+    let find = || {
+        let (session, rest) = hello.get(RANDOM_BYTES..)?.split_first()?;
+        let (length, rest) = rest.get(usize::from(*session)..)?.split_first_chunk()?;
+        let suites = rest.get(..usize::from(u16::from_be_bytes(*length)))?;
+        Some(suites.as_chunks().0.contains(&suite))
+    };
+    find().unwrap_or(false)
+}
+
+fn refusal(version: [u8; 2]) -> Vec<u8> {
+    const ALERT: u8 = 21;
+    let mut record = vec![ALERT];
+    record.extend(version);
+    record.extend(sized::<2>(&NO_COMMON_SUITE));
+    record
 }
 
 /// One record with a `ServerHello` and a Certificate message (RFC 4346 sections 6.2.1, 7.4).
 fn old_flight(version: [u8; 2], chain: &[CertificateDer<'_>]) -> Vec<u8> {
     const SERVER_HELLO: u8 = 2;
     const CERTIFICATE: u8 = 11;
-    /// What an old client with an ECDSA server agrees on (RFC 8422 section 6).
-    const ECDHE_ECDSA_WITH_AES_128_CBC_SHA: [u8; 2] = [0xc0, 0x09];
     /// Nothing comes of this handshake, so its random need not be.
     const RANDOM: [u8; 32] = [0x5a; 32];
     const NO_SESSION: u8 = 0;

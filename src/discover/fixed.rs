@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 
+use super::demands::demanded_at;
 use super::{Context, Declared, Health, Source, Start, Update};
 use crate::config::StaticTarget;
 use crate::model::{
@@ -112,6 +113,7 @@ pub(super) fn target(written: &StaticTarget) -> Target {
                 .clone()
                 .map_or(RootsRef::Public, RootsRef::File),
             plaintext: PlaintextRule::Redirect,
+            client_auth: demanded_at(written.port),
             ..Expectation::default()
         },
         owners: vec![owner(&written.name)],
@@ -123,6 +125,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::model::ClientAuth;
 
     fn written(host: &str, port: u16) -> StaticTarget {
         StaticTarget {
@@ -150,6 +153,13 @@ mod tests {
         assert_eq!(target.expect.name.as_deref(), Some("shop.example"));
         assert_eq!(target.expect.roots, RootsRef::Public);
         assert!(target.expect.tls);
+    }
+
+    #[test]
+    fn etcd_has_to_refuse_strangers() {
+        let asked = |port| target(&written("192.0.2.1", port)).expect.client_auth;
+        assert_eq!(asked(2379), ClientAuth::Required);
+        assert_eq!(asked(443), ClientAuth::NotRequested);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod cert_manager;
 mod cluster;
 mod controller;
 mod crd_conversion;
+mod demands;
 mod faces;
 mod files;
 mod fixed;

@@ -15,13 +15,15 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use k8s_openapi::api::core::v1::{Node, NodeAddress};
 
+use super::demands::demanded_at;
 use super::join::join;
 use super::kind::Kind;
 use super::object::{Targets, declared};
 use super::watch::Watch;
 use super::{Cluster, Context, DropReason, Dropped, Source, Start, Update};
 use crate::model::{
-    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
+    Address, ClientAuth, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row,
+    Target, TlsDoor,
 };
 
 pub(super) const SOURCE: Source = Source {
@@ -164,6 +166,7 @@ fn kubelet(owner: &Owner, ip: IpAddr, port: u16) -> Target {
         roots: RootsRef::Cluster,
         plaintext: PlaintextRule::Forbidden,
         clients: Clients::Unknown,
+        client_auth: ClientAuth::Requested,
         ..Expectation::default()
     };
     target(owner, ip, port, expect)
@@ -187,6 +190,7 @@ impl Component {
             roots: RootsRef::Any,
             plaintext: PlaintextRule::Forbidden,
             clients: self.clients,
+            client_auth: demanded_at(self.port),
             ..Expectation::default()
         };
         target(owner, ip, self.port, expect)

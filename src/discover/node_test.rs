@@ -35,10 +35,12 @@ fn rendered(node: &Node) -> String {
         let said = match (&expect.name, expect.clients) {
             (None, Clients::Nobody) => {
                 assert!(!expect.tls && target.plaintext.is_empty());
+                assert_eq!(expect.client_auth, ClientAuth::NotRequested);
                 "must be closed".to_owned()
             }
             (Some(name), Clients::Unknown) => {
                 assert!(expect.tls && target.plaintext.len() == 1);
+                assert_eq!(expect.client_auth, ClientAuth::Requested);
                 assert_eq!(expect.roots, RootsRef::Cluster);
                 format!("TLS for {name}, nothing in clear")
             }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use futures::stream::BoxStream;
 use k8s_openapi::api::core::v1::{LoadBalancerIngress, Service, ServicePort, ServiceSpec};
 
+use super::demands::demanded_at;
 use super::host::dns_name;
 use super::index::indexed;
 use super::kind::Kind;
@@ -358,6 +359,7 @@ fn target(
             roots: RootsRef::Public,
             plaintext,
             clients: Clients::Unknown,
+            client_auth: demanded_at(port),
             ..Expectation::default()
         },
         owners: vec![owner.clone()],

@@ -19,7 +19,7 @@ use super::Check;
 use super::assess::{Assessed, Assessment};
 use super::version::is_outdated;
 use crate::model::{
-    AddressSeen, Family, FindingSpec, Kind, Scope, Severity, TlsVersion, Verdict, VersionAnswer,
+    Acceptance, AddressSeen, Family, FindingSpec, Kind, Scope, Severity, TlsVersion, Verdict,
     VersionSupport,
 };
 
@@ -129,8 +129,8 @@ fn have_as_many_kinds_of_key(seen: &[&Assessment<'_>], count: usize) -> bool {
 
 fn versions(assessed: &Assessed<'_>) -> Option<(Severity, String)> {
     let asked = answering(assessed).filter_map(|address| {
-        let versions = address.versions.as_ref()?;
-        Some((address.ip, versions.value))
+        let deep = address.deep.as_ref()?;
+        Some((address.ip, deep.value.versions))
     });
     let asked: Vec<_> = asked.collect();
     let differing_versions: Vec<_> = TlsVersion::ALL
@@ -141,11 +141,11 @@ fn versions(assessed: &Assessed<'_>) -> Option<(Severity, String)> {
                     .iter()
                     .any(|(_, all)| answer(*all, *version) == wanted)
             };
-            said(Some(VersionAnswer::Accepted)) && said(Some(VersionAnswer::Refused))
+            said(Some(Acceptance::Accepted)) && said(Some(Acceptance::Refused))
         })
         .collect();
     let accepted = |all: VersionSupport| -> Vec<TlsVersion> {
-        let accepts = |version: &TlsVersion| answer(all, *version) == Some(VersionAnswer::Accepted);
+        let accepts = |version: &TlsVersion| answer(all, *version) == Some(Acceptance::Accepted);
         differing_versions.iter().copied().filter(accepts).collect()
     };
     let groups = groups(asked.iter().map(|(ip, all)| (accepted(*all), *ip)));
@@ -165,7 +165,7 @@ fn labels(versions: &[TlsVersion]) -> Vec<&'static str> {
     versions.iter().map(|version| version.label()).collect()
 }
 
-fn answer(all: VersionSupport, version: TlsVersion) -> Option<VersionAnswer> {
+fn answer(all: VersionSupport, version: TlsVersion) -> Option<Acceptance> {
     all.iter()
         .find(|(of, _)| *of == version)
         .map(|(_, answer)| answer)
@@ -314,7 +314,7 @@ mod tests {
         for letters in answers {
             scene = scene.showing(&[leaf]);
             if let Some(newest) = scene.tls.addresses.last_mut() {
-                newest.versions = Some(support(letters));
+                newest.deep = Some(support(letters));
             }
         }
         let verdict = scene.judged(&trusting(&anchor));

@@ -11,8 +11,8 @@ use std::time::Duration;
 use super::trust::{Issuer, Known, Trust};
 use super::{Case, defaults, name};
 use crate::model::{
-    At, CertificateFacts, Clients, FindingSpec, Handshake, Reason, Severity, Summary, UnixTime,
-    Verdict,
+    Acceptance, At, CertificateFacts, Clients, DeepSeen, FindingSpec, Handshake, Reason, Severity,
+    Summary, UnixTime, Verdict,
 };
 
 /// How early a certificate is taken as begun. Authorities issue from "now" by their own clock; a
@@ -137,6 +137,22 @@ impl<'a> Assessed<'a> {
                     Some(failure) => failure.reason == Reason::Alert,
                 }
         })
+    }
+
+    /// Whether any address accepts what `answer` reads; `None` where none answered.
+    pub(super) fn any_accepts(&self, answer: impl Fn(&DeepSeen) -> Acceptance) -> Option<bool> {
+        self.accepted(answer).reduce(|any, one| any || one)
+    }
+
+    /// Whether every address that answered accepts what `answer` reads; `None` where none did.
+    pub(super) fn all_accept(&self, answer: impl Fn(&DeepSeen) -> Acceptance) -> Option<bool> {
+        self.accepted(answer).reduce(|all, one| all && one)
+    }
+
+    fn accepted(&self, answer: impl Fn(&DeepSeen) -> Acceptance) -> impl Iterator<Item = bool> {
+        let addresses = self.case.tls.addresses.iter();
+        let asked = addresses.filter_map(|address| address.deep.as_ref());
+        asked.filter_map(move |deep| answer(&deep.value).known())
     }
 
     /// Whether clients rely on the certificate, as far as is known.

@@ -9,10 +9,10 @@ use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issu
 use super::{Case, Policy, Roots, judge};
 use crate::config::Config;
 use crate::model::{
-    Address, AddressSeen, At, CertificateFacts, ClientAuth, Expectation, Failure, Handshake,
-    PlainAddressSeen, PlainAnswer, PlainDoor, PlainSeen, PlaintextRule, Reason, RootsRef, Row,
-    Severity, Target, TlsDoor, TlsSeen, TlsVersion, UnixTime, Verdict, VersionAnswer,
-    VersionSupport,
+    Acceptance, Address, AddressSeen, At, CertificateFacts, CipherClass, ClientAuth, DeepSeen,
+    Expectation, Failure, Group, Handshake, PlainAddressSeen, PlainAnswer, PlainDoor, PlainSeen,
+    PlaintextRule, Reason, RootsRef, Row, Severity, Target, TlsDoor, TlsSeen, TlsVersion, UnixTime,
+    Verdict, VersionSupport,
 };
 use crate::probe::chain::read_chain;
 
@@ -191,7 +191,7 @@ impl Scene {
                 at: day(0),
                 value: handshake,
             }),
-            versions: None,
+            deep: None,
         });
         self
     }
@@ -216,7 +216,7 @@ impl Scene {
             ip: ip(self.next_address()),
             failure: Some(failure(reason)),
             handshake: None,
-            versions: None,
+            deep: None,
         });
         self
     }
@@ -275,17 +275,32 @@ pub(super) fn failure(reason: Reason) -> Failure {
 }
 
 /// One letter a version, oldest first: accepted, refused, unknown.
-pub(super) fn support(letters: &str) -> At<VersionSupport> {
+pub(super) fn support(letters: &str) -> At<DeepSeen> {
     let answers: Vec<_> = letters
         .chars()
         .map(|letter| match letter {
-            'a' => VersionAnswer::Accepted,
-            'r' => VersionAnswer::Refused,
-            _ => VersionAnswer::Unknown,
+            'a' => Acceptance::Accepted,
+            'r' => Acceptance::Refused,
+            _ => Acceptance::Unknown,
         })
         .collect();
-    let value = VersionSupport(answers.try_into().unwrap());
+    let value = DeepSeen::of_versions(VersionSupport(answers.try_into().unwrap()));
     At { at: day(0), value }
+}
+
+/// Of an address with TLS 1.2 and 1.3 that accepts these classes and groups, and refuses all others.
+pub(super) fn taking(classes: &[CipherClass], groups: &[Group]) -> At<DeepSeen> {
+    let answer = |accepted| {
+        if accepted {
+            Acceptance::Accepted
+        } else {
+            Acceptance::Refused
+        }
+    };
+    let mut deep = support("rrraa");
+    deep.value.ciphers.0 = CipherClass::ALL.map(|one| answer(classes.contains(&one)));
+    deep.value.groups.0 = Group::ALL.map(|one| answer(groups.contains(&one)));
+    deep
 }
 
 /// The value of the family's only sample; `None` where it has none.

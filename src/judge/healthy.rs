@@ -6,11 +6,13 @@ use rcgen::{
 };
 
 use super::fixtures::{
-    Minted, Scene, ca_params, day, findings, issued, params, root, support, value,
+    Minted, Scene, ca_params, day, findings, issued, params, root, taking, value,
 };
 use super::{Policy, Roots};
 use crate::config::Config;
-use crate::model::{ClientAuth, PlainAnswer, PlaintextRule, RootsRef};
+use crate::model::{
+    CipherClass, ClientAuth, Clients, Group, PlainAnswer, PlaintextRule, RootsRef, Severity,
+};
 
 const VALID: &str = "kube_https_certificate_valid";
 
@@ -58,9 +60,19 @@ fn api_server(ca: &Minted, node: &str) -> Minted {
     Minted::new(&certificate, own, key)
 }
 
-fn with_versions(mut scene: Scene) -> Scene {
+/// With what Go's TLS accepts unless told otherwise, as in Kubernetes' components and Traefik.
+fn with_go(mut scene: Scene) -> Scene {
+    use Group::{
+        SecP256r1MlKem768, SecP384r1MlKem1024, Secp256r1, Secp384r1, Secp521r1, X25519,
+        X25519MlKem768,
+    };
+    let (hybrids, curves) = (
+        [X25519MlKem768, SecP256r1MlKem768, SecP384r1MlKem1024],
+        [X25519, Secp256r1, Secp384r1, Secp521r1],
+    );
+    let groups: Vec<_> = hybrids.into_iter().chain(curves).collect();
     for address in &mut scene.tls.addresses {
-        address.versions = Some(support("rrraa"));
+        address.deep = Some(taking(&[CipherClass::Cbc, CipherClass::Aead], &groups));
     }
     scene
 }
@@ -70,7 +82,7 @@ fn api_servers_as_kubeadm_makes_them_have_no_findings() {
     let ca = kubeadm();
     let (one, two) = (api_server(&ca, "cp-1"), api_server(&ca, "cp-2"));
     // kubeadm's own load balancer name leads to every replica, each with its own certificate.
-    let mut scene = with_versions(Scene::new().showing(&[&one]).showing(&[&two]));
+    let mut scene = with_go(Scene::new().showing(&[&one]).showing(&[&two]));
     for address in &mut scene.tls.addresses {
         let seen = &mut address.handshake.as_mut().unwrap().value;
         seen.client_auth = ClientAuth::Requested;
@@ -96,13 +108,14 @@ fn etcd_as_kubeadm_makes_it_has_no_findings_and_its_dates_are_judged() {
     let own = root(authority("etcd-ca"));
     let judged = |days| {
         let leaf = issued(server("cp-1", &["cp-1", "192.0.2.1"], days), &own);
-        let mut scene = with_versions(Scene::new().showing(&[&leaf]));
+        let mut scene = with_go(Scene::new().showing(&[&leaf]));
         let seen = scene.tls.addresses[0].handshake.as_mut().unwrap();
         seen.value.client_auth = ClientAuth::Required;
         scene.target.row.source = "node";
         scene.target.expect.tls = false;
         scene.target.expect.name = None;
         scene.target.expect.roots = RootsRef::Any;
+        scene.target.expect.client_auth = ClientAuth::Required;
         scene.target.expect.plaintext = PlaintextRule::Forbidden;
         let scene = scene.plain(443, &[PlainAnswer::NoAnswer]);
         let policy = Policy::new(&Config::default(), Roots::empty().with_public(&[&own.der]));
@@ -112,7 +125,7 @@ fn etcd_as_kubeadm_makes_it_has_no_findings_and_its_dates_are_judged() {
     assert_eq!(findings(&healthy), []);
     assert_eq!(value(&healthy, VALID), None);
     let expired = judged(29);
-    let said = [("certificate_expired", crate::model::Severity::Critical)];
+    let said = [("certificate_expired", Severity::Critical)];
     assert_eq!(findings(&expired), said);
 }
 
@@ -134,9 +147,28 @@ fn an_ingress_host_as_cert_manager_has_it_issued_has_no_findings() {
         location: Some("https://a.example/".into()),
         names_https_port: false,
     };
-    let scene = with_versions(scene).plain(80, &[redirect.clone(), redirect]);
+    let scene = with_go(scene).plain(80, &[redirect.clone(), redirect]);
     let policy = Policy::new(&Config::default(), Roots::empty().with_public(&[&root.der]));
     let verdict = scene.judged(&policy);
     assert_eq!(findings(&verdict), []);
     assert_eq!(value(&verdict, VALID), Some(1.0));
+}
+
+#[test]
+fn a_kubelet_as_it_comes_has_no_findings_but_its_own_signature() {
+    let (key, own) = (rsa(), server("node-1@1767225600", &["192.0.2.1"], 365));
+    let certificate = own.self_signed(&key).unwrap();
+    let kubelet = Minted::new(&certificate, own, key);
+    let mut scene = with_go(Scene::new().showing(&[&kubelet]));
+    let seen = &mut scene.tls.addresses[0].handshake.as_mut().unwrap().value;
+    seen.client_auth = ClientAuth::Requested;
+    scene.target.row.source = "node";
+    scene.target.expect.name = Some("192.0.2.1".into());
+    scene.target.expect.roots = RootsRef::Cluster;
+    scene.target.expect.clients = Clients::Unknown;
+    scene.target.expect.client_auth = ClientAuth::Requested;
+    let ca = kubeadm();
+    let policy = Policy::new(&Config::default(), Roots::empty().with_cluster(&[&ca.der]));
+    let information = [("certificate_self_signed", Severity::Info)];
+    assert_eq!(findings(&scene.judged(&policy)), information);
 }

@@ -28,7 +28,11 @@ mod usage;
 mod lifetime;
 mod staple;
 mod version;
+mod cipher;
+mod group;
+mod profile;
 mod negotiated;
+mod client_certificate;
 mod addresses;
 mod plaintext;
 mod declared;
@@ -47,7 +51,7 @@ mod tests;
 
 use std::collections::HashSet;
 
-use crate::config::{Config, Expiry};
+use crate::config::{Config, Expiry, Profile};
 use crate::model::{
     Family, FindingSpec, Fingerprint, PlainDoor, PlainSeen, Target, TlsSeen, UnixTime, Verdict,
 };
@@ -93,6 +97,7 @@ pub struct Case<'a> {
 #[derive(Debug)]
 pub struct Policy {
     expiry: Expiry,
+    profile: Profile,
     default_certificates: HashSet<Fingerprint>,
     verifier: Verifier,
 }
@@ -103,6 +108,7 @@ impl Policy {
     pub fn new(config: &Config, roots: Roots) -> Self {
         Self {
             expiry: config.expiry,
+            profile: config.policy,
             default_certificates: config.default_certificates.iter().copied().collect(),
             verifier: Verifier::new(roots),
         }
@@ -124,7 +130,11 @@ pub const CHECKS: &[Check] = &[
     lifetime::CHECK,
     staple::CHECK,
     version::CHECK,
+    cipher::CHECK,
+    group::CHECK,
+    profile::CHECK,
     negotiated::CHECK,
+    client_certificate::CHECK,
     addresses::CHECK,
     plaintext::CHECK,
     declared::CHECK,

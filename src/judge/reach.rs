@@ -98,11 +98,11 @@ fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
     if let Some(oldest) = handshakes.flatten().min() {
         verdict.gauge(&LAST_SUCCESS, oldest.as_secs_f64());
     }
-    let versions = tls
+    let deep = tls
         .addresses
         .iter()
-        .map(|address| ended(address.versions.as_ref()));
-    if let Some(oldest) = versions.flatten().min() {
+        .map(|address| ended(address.deep.as_ref()));
+    if let Some(oldest) = deep.flatten().min() {
         verdict.gauge(&LAST_DEEP_SUCCESS, oldest.as_secs_f64());
     }
     if assessed.case.target.expect.tls {

@@ -6,9 +6,7 @@
 
 use super::Check;
 use super::assess::Assessed;
-use crate::model::{
-    Family, FindingSpec, Kind, Scope, Severity, TlsVersion, Verdict, VersionAnswer,
-};
+use crate::model::{DeepSeen, Family, FindingSpec, Kind, Scope, Severity, TlsVersion, Verdict};
 
 pub(super) const CHECK: Check = Check {
     name: "version",
@@ -79,22 +77,12 @@ pub(super) const fn is_outdated(version: TlsVersion) -> bool {
 /// Over the addresses that answered, the least favourable: an outdated version is accepted where
 /// any accepts it, a modern one where all do. `None` where none answered.
 fn accepted(assessed: &Assessed<'_>, version: TlsVersion) -> Option<bool> {
-    let addresses = assessed.case.tls.addresses.iter();
-    let asked = addresses.filter_map(|address| address.versions.as_ref());
-    let mut answers = asked
-        .flat_map(|seen| seen.value.iter())
-        .filter(|(of, _)| *of == version)
-        .filter_map(|(_, answer)| match answer {
-            VersionAnswer::Accepted => Some(true),
-            VersionAnswer::Refused => Some(false),
-            VersionAnswer::Unknown => None,
-        });
-    let first = answers.next()?;
-    Some(if is_outdated(version) {
-        first || answers.any(|accepted| accepted)
+    let answer = |deep: &DeepSeen| deep.versions.of(version);
+    if is_outdated(version) {
+        assessed.any_accepts(answer)
     } else {
-        first && answers.all(|accepted| accepted)
-    })
+        assessed.all_accept(answer)
+    }
 }
 
 #[cfg(test)]
@@ -109,7 +97,7 @@ mod tests {
         let mut scene = Scene::new();
         for letters in addresses {
             scene = scene.showing(&[&pki.leaf, &pki.intermediate]);
-            scene.tls.addresses.last_mut().unwrap().versions = Some(support(letters));
+            scene.tls.addresses.last_mut().unwrap().deep = Some(support(letters));
         }
         let verdict = scene.judged(&trusting(&pki.root));
         let samples = values(&verdict, ACCEPTED.name);
@@ -153,7 +141,7 @@ mod tests {
     fn every_outdated_version_is_said() {
         let pki = pki();
         let mut scene = Scene::new().showing(&[&pki.leaf, &pki.intermediate]);
-        scene.tls.addresses[0].versions = Some(support("raaaa"));
+        scene.tls.addresses[0].deep = Some(support("raaaa"));
         let verdict = scene.judged(&trusting(&pki.root));
         assert_eq!(
             detail(&verdict, "tls_version_outdated"),
@@ -166,9 +154,9 @@ mod tests {
         let policy = trusting(&pki().root);
         let mut scene = Scene::new().failing(Reason::NotTls);
         scene.target.expect.tls = false;
-        scene.tls.addresses[0].versions = Some(support("rrrrr"));
+        scene.tls.addresses[0].deep = Some(support("rrrrr"));
         assert_eq!(values(&scene.judged(&policy), ACCEPTED.name), []);
-        scene.tls.addresses[0].versions = Some(support("rrrra"));
+        scene.tls.addresses[0].deep = Some(support("rrrra"));
         assert_eq!(values(&scene.judged(&policy), ACCEPTED.name).len(), 5);
     }
 }

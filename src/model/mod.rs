@@ -13,15 +13,18 @@ mod chain;
 mod certificate;
 mod observation;
 mod stored;
+mod deep;
 mod verdict;
 mod text;
 
 pub use chain::{Certificate, CertificateFacts, Chain, Fingerprint, KeyUsage};
+pub use deep::{
+    Acceptance, CipherClass, CipherSupport, DeepSeen, Group, GroupSupport, VersionSupport,
+};
 pub use door::{Address, Door, PlainDoor, TlsDoor};
 pub use observation::{
     AddressSeen, At, ClientAuth, DeepReport, Failure, Handshake, PlainAddressSeen, PlainAnswer,
-    PlainReport, PlainSeen, Reason, TlsAttempt, TlsReport, TlsSeen, TlsVersion, VersionAnswer,
-    VersionSupport,
+    PlainReport, PlainSeen, Reason, TlsAttempt, TlsReport, TlsSeen, TlsVersion,
 };
 pub use stored::{Flaw, FlawKind, Stored, StoredObject, StoredPlace, Usage};
 pub use target::{

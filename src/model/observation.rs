@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::chain::Chain;
+use super::deep::DeepSeen;
 use super::time::UnixTime;
 
 /// A value and when it was seen.
@@ -224,37 +225,15 @@ pub struct TlsReport {
     pub attempts: Result<Vec<TlsAttempt>, Failure>,
 }
 
-/// What a server said to one version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VersionAnswer {
-    /// It answered the hello with that very version.
-    Accepted,
-    /// It refused, and is known to speak TLS to others.
-    Refused,
-    /// It could not be found out: no answer, or one that says nothing about the version.
-    Unknown,
-}
-
-/// The answers to each of [`TlsVersion::ALL`], in that order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct VersionSupport(pub [VersionAnswer; 5]);
-
-impl VersionSupport {
-    /// The answers beside their versions, oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = (TlsVersion, VersionAnswer)> + '_ {
-        TlsVersion::ALL.into_iter().zip(self.0)
-    }
-}
-
-/// One deep probe of a TLS door: what each address said to each version.
+/// One deep probe of a TLS door.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeepReport {
     /// When it ended.
     pub at: UnixTime,
     /// How long it took, over all addresses.
     pub took: Duration,
-    /// By address.
-    pub versions: Vec<(IpAddr, VersionSupport)>,
+    /// What each address said.
+    pub addresses: Vec<(IpAddr, DeepSeen)>,
 }
 
 /// What one address answered to HTTP in clear. Only what was seen: whether it is an exposure
@@ -320,7 +299,7 @@ pub struct AddressSeen {
     /// The last handshake that showed a certificate.
     pub handshake: Option<At<Handshake>>,
     /// The last deep probe's answers.
-    pub versions: Option<At<VersionSupport>>,
+    pub deep: Option<At<DeepSeen>>,
 }
 
 /// All that is known of a plaintext door.

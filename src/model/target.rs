@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::chain::{CertificateFacts, Fingerprint};
 use super::door::{PlainDoor, TlsDoor};
+use super::observation::ClientAuth;
 use super::time::UnixTime;
 use super::verdict::Waiver;
 
@@ -102,6 +103,8 @@ pub struct Expectation {
     pub plaintext: PlaintextRule,
     /// Who is meant to connect.
     pub clients: Clients,
+    /// The least that the server has to ask of its clients.
+    pub client_auth: ClientAuth,
     /// What is accepted here although it is wrong.
     pub accept: Arc<[Waiver]>,
     /// The Secret that the certificate is taken from, where the object names one alone.
@@ -174,6 +177,7 @@ impl Default for Expectation {
             roots: RootsRef::Public,
             plaintext: PlaintextRule::Redirect,
             clients: Clients::Verifying,
+            client_auth: ClientAuth::NotRequested,
             accept: Arc::default(),
             secret: None,
             issued: None,

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::answer::{Answer, Message};
 use super::ended::Ended;
-use super::hello::client_hello;
+use super::hello::{Offer, client_hello};
 use crate::model::TlsVersion;
 
 /// How long a server gets to close after our farewell: one round trip between continents.
@@ -25,14 +25,14 @@ pub(super) struct Exchange<'a, S> {
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
-    /// Sends the hello for `version`, to read `limit` bytes of answer at most.
+    /// Sends a hello with this offer, to read `limit` bytes of answer at most.
     pub(super) async fn open(
         stream: &'a mut S,
-        version: TlsVersion,
+        offer: &Offer,
         server_name: Option<&str>,
         limit: usize,
     ) -> Self {
-        let hello = client_hello(version, server_name, random());
+        let hello = client_hello(offer, server_name, random());
         // A server may have answered and closed already: what it said is still to be read, and
         // where nothing is, reading tells why.
         stream.write_all(&hello).await.ok();

@@ -1,4 +1,4 @@
-//! The bytes of a `ClientHello` that offers one version.
+//! The bytes of a `ClientHello` that offers one version, and what is offered with it.
 //!
 //! The TLS library offers TLS 1.2 and 1.3 and suites that are fit for use; whether a server still
 //! takes SSL 3.0, or RC4 under TLS 1.0, only a hello of our own can find out. These hellos open no
@@ -7,25 +7,52 @@
 //!
 //! Section numbers of TLS 1.3 are those of RFC 8446, whose wire format RFC 9846 keeps.
 
-use rustls::CipherSuite as Suite;
-
+use super::suites::{self, SIGNAL};
 use crate::model::TlsVersion;
 
-/// One TLS record that holds a `ClientHello` for `version` and, as far as the protocol allows, for
-/// no other: a server that takes only older versions may still answer with one of those.
+/// What a hello offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// The one version.
+    pub version: TlsVersion,
+    /// Cipher suites, by IANA's numbers, the preferred first.
+    pub suites: Vec<u16>,
+    /// Key-exchange groups, likewise; SSL 3.0 has no place for them.
+    pub groups: Vec<u16>,
+}
+
+impl Offer {
+    /// Whatever any server of this version may need, so that a refusal is about the version.
+    #[must_use]
+    pub fn of(version: TlsVersion) -> Self {
+        let groups = match version {
+            TlsVersion::Tls13 => TLS13_GROUPS,
+            _ => OLD_GROUPS,
+        };
+        Self {
+            version,
+            suites: suites::usual(version),
+            groups: groups.to_vec(),
+        }
+    }
+}
+
+/// One TLS record that holds a `ClientHello` with this offer. As far as the protocol allows, it is
+/// for no other version: a server that takes only older ones may still answer with one of those.
 ///
 /// `server_name` is a DNS name in A-label form (RFC 6066 section 3); SSL 3.0 has no place for it.
 #[must_use]
-pub fn client_hello(version: TlsVersion, server_name: Option<&str>, random: [u8; 32]) -> Vec<u8> {
+pub fn client_hello(offer: &Offer, server_name: Option<&str>, random: [u8; 32]) -> Vec<u8> {
+    let version = offer.version;
     let mut body = Vec::new();
     // TLS 1.3 goes by its extension and claims to be 1.2 here (RFC 8446 section 4.1.2).
     put(&mut body, version.min(TlsVersion::Tls12).wire());
     body.extend(random);
     body.extend(prefixed::<1>(&[])); // no session to resume
-    body.extend(prefixed::<2>(&suites(version)));
+    body.extend(prefixed::<2>(&suites(offer)));
     body.extend(prefixed::<1>(&[0])); // no compression
     if version > TlsVersion::Ssl30 {
-        let mut extensions = extensions(version, server_name);
+        let mut extensions = extensions(offer, server_name);
         // The header of the message and the length of the extensions are still to come.
         let length = 4 + body.len() + 2 + extensions.len();
         extensions.extend(padding(length));
@@ -50,23 +77,20 @@ fn record(version: TlsVersion, message: &[u8]) -> Vec<u8> {
     record
 }
 
-fn suites(version: TlsVersion) -> Vec<u8> {
-    let offered: &[&[Suite]] = match version {
-        TlsVersion::Tls13 => &[TLS13_SUITES],
-        TlsVersion::Tls12 => &[TLS12_SUITES, OLD_SUITES, SIGNALS],
-        TlsVersion::Tls11 | TlsVersion::Tls10 | TlsVersion::Ssl30 => &[OLD_SUITES, SIGNALS],
-    };
-    let numbers = offered.iter().copied().flatten();
-    numbers
-        .flat_map(|suite| u16::from(*suite).to_be_bytes())
-        .collect()
+fn suites(offer: &Offer) -> Vec<u8> {
+    let mut suites = numbers(&offer.suites);
+    if offer.version < TlsVersion::Tls13 {
+        put(&mut suites, SIGNAL);
+    }
+    suites
 }
 
 /// What each version needs, so that a server that takes the version finds nothing missing: ECDSA
 /// servers break off without groups, TLS 1.2 falls back to SHA-1 without signature algorithms
 /// (RFC 5246 section 7.4.1.4.1), and servers in FIPS mode insist on the extended master secret
 /// (RFC 7627).
-fn extensions(version: TlsVersion, server_name: Option<&str>) -> Vec<u8> {
+fn extensions(offer: &Offer, server_name: Option<&str>) -> Vec<u8> {
+    let version = offer.version;
     let mut out = Vec::new();
     // 255 bytes are the most that a DNS name can have (RFC 1035 section 2.3.4).
     if let Some(name) = server_name.filter(|name| name.len() <= 255) {
@@ -75,12 +99,12 @@ fn extensions(version: TlsVersion, server_name: Option<&str>) -> Vec<u8> {
         extend(&mut out, 0, &prefixed::<2>(&host));
     }
     if version == TlsVersion::Tls13 {
-        extend(&mut out, 10, &prefixed::<2>(&numbers(TLS13_GROUPS)));
+        extend(&mut out, 10, &prefixed::<2>(&numbers(&offer.groups)));
         extend(&mut out, 43, &prefixed::<1>(&numbers(&[version.wire()])));
         extend(&mut out, 51, &prefixed::<2>(&[])); // key_share, empty (RFC 8446 section 4.2.8)
     } else {
         extend(&mut out, 23, &[]); // extended_master_secret
-        extend(&mut out, 10, &prefixed::<2>(&numbers(OLD_GROUPS)));
+        extend(&mut out, 10, &prefixed::<2>(&numbers(&offer.groups)));
     }
     if version >= TlsVersion::Tls12 {
         extend(&mut out, 13, &prefixed::<2>(&numbers(SIGNATURE_ALGORITHMS)));
@@ -125,112 +149,6 @@ fn prefixed<const N: usize>(body: &[u8]) -> Vec<u8> {
     out
 }
 
-/// RFC 8446 section B.4: all there are. They mean nothing to older versions.
-const TLS13_SUITES: &[Suite] = &[
-    Suite::TLS13_AES_128_GCM_SHA256,
-    Suite::TLS13_AES_256_GCM_SHA384,
-    Suite::TLS13_CHACHA20_POLY1305_SHA256,
-    Suite::TLS13_AES_128_CCM_SHA256,
-    Suite::TLS13_AES_128_CCM_8_SHA256,
-];
-
-/// Suites that came with TLS 1.2 and may be used with nothing older.
-const TLS12_SUITES: &[Suite] = &[
-    Suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-    Suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    Suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-    Suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-    Suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-    Suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-    Suite::TLS_DHE_RSA_WITH_AES_128_GCM_SHA256,
-    Suite::TLS_DHE_RSA_WITH_AES_256_GCM_SHA384,
-    Suite::TLS_DHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-    Suite::TLS_DHE_DSS_WITH_AES_128_GCM_SHA256,
-    Suite::TLS_DHE_DSS_WITH_AES_256_GCM_SHA384,
-    Suite::TLS_ECDHE_ECDSA_WITH_AES_128_CCM,
-    Suite::TLS_ECDHE_ECDSA_WITH_AES_256_CCM,
-    Suite::TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8,
-    Suite::TLS_ECDHE_ECDSA_WITH_AES_256_CCM_8,
-    Suite::TLS_DHE_RSA_WITH_AES_128_CCM,
-    Suite::TLS_DHE_RSA_WITH_AES_256_CCM,
-    Suite::TLS_ECDHE_ECDSA_WITH_ARIA_128_GCM_SHA256,
-    Suite::TLS_ECDHE_RSA_WITH_ARIA_128_GCM_SHA256,
-    Suite::TLS_ECDHE_ECDSA_WITH_CAMELLIA_128_GCM_SHA256,
-    Suite::TLS_ECDHE_RSA_WITH_CAMELLIA_128_GCM_SHA256,
-    Suite::TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256,
-    Suite::TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256,
-    Suite::TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384,
-    Suite::TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384,
-    Suite::TLS_DHE_RSA_WITH_AES_128_CBC_SHA256,
-    Suite::TLS_DHE_RSA_WITH_AES_256_CBC_SHA256,
-    Suite::TLS_DHE_DSS_WITH_AES_128_CBC_SHA256,
-    Suite::TLS_DHE_DSS_WITH_AES_256_CBC_SHA256,
-    Suite::TLS_ECDH_ECDSA_WITH_AES_128_GCM_SHA256,
-    Suite::TLS_ECDH_RSA_WITH_AES_128_GCM_SHA256,
-    Suite::TLS_ECDH_ECDSA_WITH_AES_128_CBC_SHA256,
-    Suite::TLS_ECDH_RSA_WITH_AES_128_CBC_SHA256,
-    Suite::TLS_RSA_WITH_AES_128_GCM_SHA256,
-    Suite::TLS_RSA_WITH_AES_256_GCM_SHA384,
-    Suite::TLS_RSA_WITH_AES_128_CCM,
-    Suite::TLS_RSA_WITH_AES_256_CCM,
-    Suite::TLS_RSA_WITH_ARIA_128_GCM_SHA256,
-    Suite::TLS_RSA_WITH_CAMELLIA_128_GCM_SHA256,
-    Suite::TLS_RSA_WITH_AES_128_CBC_SHA256,
-    Suite::TLS_RSA_WITH_AES_256_CBC_SHA256,
-    Suite::TLS_RSA_WITH_CAMELLIA_128_CBC_SHA256,
-    Suite::TLS_RSA_WITH_NULL_SHA256,
-];
-
-/// Suites of every version before TLS 1.3, the better first, down to the export ciphers and those
-/// that do not encrypt, so that the oldest server finds one. Anonymous ones are left out: a server
-/// that prefers them would show no certificate.
-const OLD_SUITES: &[Suite] = &[
-    Suite::TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA,
-    Suite::TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA,
-    Suite::TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA,
-    Suite::TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
-    Suite::TLS_DHE_RSA_WITH_AES_128_CBC_SHA,
-    Suite::TLS_DHE_RSA_WITH_AES_256_CBC_SHA,
-    Suite::TLS_DHE_DSS_WITH_AES_128_CBC_SHA,
-    Suite::TLS_DHE_DSS_WITH_AES_256_CBC_SHA,
-    Suite::TLS_ECDH_ECDSA_WITH_AES_128_CBC_SHA,
-    Suite::TLS_ECDH_RSA_WITH_AES_128_CBC_SHA,
-    Suite::TLS_RSA_WITH_AES_128_CBC_SHA,
-    Suite::TLS_RSA_WITH_AES_256_CBC_SHA,
-    Suite::TLS_DHE_RSA_WITH_CAMELLIA_128_CBC_SHA,
-    Suite::TLS_DHE_RSA_WITH_CAMELLIA_256_CBC_SHA,
-    Suite::TLS_RSA_WITH_CAMELLIA_128_CBC_SHA,
-    Suite::TLS_RSA_WITH_CAMELLIA_256_CBC_SHA,
-    Suite::TLS_DHE_RSA_WITH_SEED_CBC_SHA,
-    Suite::TLS_RSA_WITH_SEED_CBC_SHA,
-    Suite::TLS_RSA_WITH_IDEA_CBC_SHA,
-    Suite::TLS_ECDHE_ECDSA_WITH_3DES_EDE_CBC_SHA,
-    Suite::TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA,
-    Suite::TLS_DHE_RSA_WITH_3DES_EDE_CBC_SHA,
-    Suite::TLS_DHE_DSS_WITH_3DES_EDE_CBC_SHA,
-    Suite::TLS_RSA_WITH_3DES_EDE_CBC_SHA,
-    Suite::TLS_ECDHE_ECDSA_WITH_RC4_128_SHA,
-    Suite::TLS_ECDHE_RSA_WITH_RC4_128_SHA,
-    Suite::TLS_DHE_DSS_WITH_RC4_128_SHA,
-    Suite::TLS_RSA_WITH_RC4_128_SHA,
-    Suite::TLS_RSA_WITH_RC4_128_MD5,
-    Suite::TLS_DHE_RSA_WITH_DES_CBC_SHA,
-    Suite::TLS_DHE_DSS_WITH_DES_CBC_SHA,
-    Suite::TLS_RSA_WITH_DES_CBC_SHA,
-    Suite::TLS_DHE_RSA_EXPORT_WITH_DES40_CBC_SHA,
-    Suite::TLS_DHE_DSS_EXPORT_WITH_DES40_CBC_SHA,
-    Suite::TLS_RSA_EXPORT_WITH_DES40_CBC_SHA,
-    Suite::TLS_RSA_EXPORT_WITH_RC2_CBC_40_MD5,
-    Suite::TLS_RSA_EXPORT_WITH_RC4_40_MD5,
-    Suite::TLS_ECDHE_ECDSA_WITH_NULL_SHA,
-    Suite::TLS_ECDHE_RSA_WITH_NULL_SHA,
-    Suite::TLS_RSA_WITH_NULL_SHA,
-    Suite::TLS_RSA_WITH_NULL_MD5,
-];
-
-/// No suite but a promise about renegotiation (RFC 5746 section 3.3), which some servers insist on.
-const SIGNALS: &[Suite] = &[Suite::TLS_EMPTY_RENEGOTIATION_INFO_SCSV];
-
 /// The registry's curves, the usual first: in these versions the list also limits the keys that a
 /// certificate may have (RFC 8422 section 5.1). Finite-field groups are left out, as naming some
 /// would forbid a server its own (RFC 7919 section 4).
@@ -267,6 +185,7 @@ const SIGNATURE_ALGORITHMS: &[u16] = &[
 
 #[cfg(test)]
 mod tests {
+    use rustls::CipherSuite as Suite;
     use rustls::server::Acceptor;
 
     use super::*;
@@ -274,7 +193,7 @@ mod tests {
     const NAME: Option<&str> = Some("shop.example.com");
 
     fn hello(version: TlsVersion, server_name: Option<&str>) -> Vec<u8> {
-        client_hello(version, server_name, [7; 32])
+        client_hello(&Offer::of(version), server_name, [7; 32])
     }
 
     fn contains(bytes: &[u8], part: &[u8]) -> bool {
@@ -381,22 +300,6 @@ mod tests {
                 assert!(message < 1024);
             }
         }
-    }
-
-    #[test]
-    fn every_suite_is_offered_once_and_none_is_anonymous() {
-        let mut offered = [TLS13_SUITES, TLS12_SUITES, OLD_SUITES, SIGNALS].concat();
-        let count = offered.len();
-        assert!(
-            offered
-                .iter()
-                .all(|suite| !suite.as_str().unwrap().contains("anon"))
-        );
-        offered.sort_by_key(|suite| u16::from(*suite));
-        offered.dedup();
-        assert_eq!(offered.len(), count);
-        // Some old servers read no more than 128.
-        assert!(TLS12_SUITES.len() + OLD_SUITES.len() + SIGNALS.len() <= 128);
     }
 
     #[test]

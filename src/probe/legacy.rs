@@ -9,10 +9,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::answer::{Message, ServerHello, named_group};
 use super::ended::Ended;
 use super::exchange::Exchange;
+use super::hello::Offer;
 use crate::model::{ClientAuth, Failure, TlsVersion};
 
 /// The most that is read. A certificate with 10,000 names has 289 kB.
-const FLIGHT_MAX_BYTES: usize = 1 << 20;
+pub(super) const FLIGHT_MAX_BYTES: usize = 1 << 20;
 
 /// What a server showed in clear.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +43,8 @@ pub async fn legacy_handshake<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut exchange = Exchange::open(stream, version, server_name, FLIGHT_MAX_BYTES).await;
+    let mut exchange =
+        Exchange::open(stream, &Offer::of(version), server_name, FLIGHT_MAX_BYTES).await;
     let mut flight = Flight::default();
     while !flight.is_over {
         flight.take(exchange.next_message().await?, version)?;

@@ -4,8 +4,10 @@
 //! by one deadline from name resolution to close. The deep probe and old servers are asked with
 //! hellos of our own: `hello` (bytes out) ► `exchange` (one conversation) ► `records` ► `answer`
 //! (bytes in), put to use by `version` (is it accepted?) and `legacy` (which certificate is
-//! shown?). `plaintext` asks for HTTP in clear.
+//! shown?). `deep` is the deep probe's plan: versions, then `suites` and groups, which it
+//! `eliminate`s. `plaintext` asks for HTTP in clear.
 
+mod deep;
 mod dial;
 mod failure;
 mod handshake;
@@ -13,11 +15,13 @@ mod plaintext;
 pub mod answer;
 pub mod chain;
 pub mod ended;
+mod eliminate;
 mod exchange;
 pub mod hello;
 pub mod legacy;
 pub mod names;
 mod records;
+pub mod suites;
 pub mod version;
 
 #[cfg(test)]
@@ -29,25 +33,21 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use self::chain::Chains;
+use self::deep::Deep;
 use self::dial::{Dialer, connect};
 use self::failure::within;
 use self::handshake::Handshaker;
 use self::legacy::legacy_handshake;
-use self::version::{HelloAnswer, ask, settle};
 use crate::clock;
 use crate::config::Config;
 use crate::model::{
     Address, DeepReport, Failure, Handshake, PlainDoor, PlainReport, Reason, TlsAttempt, TlsDoor,
-    TlsReport, TlsVersion, VersionSupport,
+    TlsReport, TlsVersion,
 };
 use crate::schedule::Probe;
-
-/// The deep probe's deadline, in regular ones: it makes five connections one after another, and
-/// a server that lets one hello hang must leave time for the others.
-const DEEP_TIMEOUTS: u32 = 3;
 
 /// Why no probe can be made at all.
 #[derive(Debug, thiserror::Error)]
@@ -142,24 +142,6 @@ impl Prober {
         }
         None
     }
-
-    async fn versions(&self, door: &TlsDoor, ip: IpAddr, handshake: TlsVersion) -> VersionSupport {
-        let each = self.timeout * DEEP_TIMEOUTS / 5;
-        let deadline = Instant::now() + self.timeout * DEEP_TIMEOUTS;
-        let mut answers = [HelloAnswer::Missing; 5];
-        for (answer, version) in answers.iter_mut().zip(TlsVersion::ALL) {
-            let asked = async {
-                let mut stream = connect(ip, door.port, deadline).await.ok()?;
-                Some(ask(&mut stream, version, door.server_name.as_deref()).await)
-            };
-            *answer = timeout(each, asked)
-                .await
-                .ok()
-                .flatten()
-                .unwrap_or(HelloAnswer::Missing);
-        }
-        settle(&answers, Some(handshake))
-    }
 }
 
 /// Whether the failure may come from what the TLS library does not speak, rather than from the
@@ -196,16 +178,15 @@ impl Probe for Prober {
 
     async fn deep(&self, door: &TlsDoor, known: &[(IpAddr, TlsVersion)]) -> DeepReport {
         let started = Instant::now();
-        let versions = join_all(
-            known
-                .iter()
-                .map(async |(ip, handshake)| (*ip, self.versions(door, *ip, *handshake).await)),
-        )
-        .await;
+        let asked = known.iter().map(async |(ip, handshake)| {
+            let deep = Deep::new(door, *ip, self.timeout);
+            (*ip, deep.ask(*handshake).await)
+        });
+        let addresses = join_all(asked).await;
         DeepReport {
             at: clock::now(),
             took: started.elapsed(),
-            versions,
+            addresses,
         }
     }
 

@@ -5,7 +5,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::answer::Message;
 use super::ended::Ended;
 use super::exchange::Exchange;
-use crate::model::{TlsVersion, VersionAnswer, VersionSupport};
+use super::hello::Offer;
+use crate::model::{Acceptance, TlsVersion, VersionSupport};
 
 /// Far more than any `ServerHello`, which is all that is read.
 const ANSWER_MAX_BYTES: usize = 1 << 16;
@@ -35,7 +36,8 @@ pub async fn ask<S>(stream: &mut S, version: TlsVersion, server_name: Option<&st
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut exchange = Exchange::open(stream, version, server_name, ANSWER_MAX_BYTES).await;
+    let mut exchange =
+        Exchange::open(stream, &Offer::of(version), server_name, ANSWER_MAX_BYTES).await;
     match exchange.next_message().await {
         Ok(Message::ServerHello(hello)) => {
             let chosen = TlsVersion::from_wire(hello.version);
@@ -74,13 +76,13 @@ pub fn settle(answers: &[HelloAnswer; 5], handshake: Option<TlsVersion>) -> Vers
         asked(answers).any(|(version, answer)| Some(version) == handshake && is_refusal(answer));
     let is_believed = is_heard || (handshake.is_some() && !is_contradicted);
 
-    let mut support = VersionSupport([VersionAnswer::Unknown; 5]);
+    let mut support = VersionSupport([Acceptance::Unknown; 5]);
     for (settled, (version, answer)) in support.0.iter_mut().zip(asked(answers)) {
         *settled = match answer {
-            HelloAnswer::Accepted => VersionAnswer::Accepted,
-            refusal if is_believed && is_refusal(refusal) => VersionAnswer::Refused,
-            _ if Some(version) == handshake => VersionAnswer::Accepted,
-            _ => VersionAnswer::Unknown,
+            HelloAnswer::Accepted => Acceptance::Accepted,
+            refusal if is_believed && is_refusal(refusal) => Acceptance::Refused,
+            _ if Some(version) == handshake => Acceptance::Accepted,
+            _ => Acceptance::Unknown,
         };
     }
     support
@@ -110,9 +112,9 @@ fn is_refusal(answer: HelloAnswer) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use Acceptance::{Accepted, Refused, Unknown};
     use HelloAnswer::{Alert, Closed, Missing, Older, Unclear};
     use TlsVersion::{Ssl30, Tls10, Tls11, Tls12, Tls13};
-    use VersionAnswer::{Accepted, Refused, Unknown};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::model::{
-    AddressSeen, At, DeepReport, PlainAddressSeen, PlainAnswer, PlainReport, PlainSeen, TlsAttempt,
-    TlsReport, TlsSeen, UnixTime, VersionAnswer, VersionSupport,
+    Acceptance, AddressSeen, At, DeepReport, PlainAddressSeen, PlainAnswer, PlainReport, PlainSeen,
+    TlsAttempt, TlsReport, TlsSeen, UnixTime, VersionSupport,
 };
 
 /// Adds a regular probe. A resolution that worked says which addresses there are: others are
@@ -40,7 +40,7 @@ const fn unseen(ip: IpAddr) -> AddressSeen {
         ip,
         failure: None,
         handshake: None,
-        versions: None,
+        deep: None,
     }
 }
 
@@ -75,12 +75,12 @@ fn sum(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
 /// Adds a deep probe's answers to the addresses that are known. Where no version could be asked
 /// for, the probe failed, and the answers from before stay with their age.
 pub(super) fn deep(seen: &mut TlsSeen, report: &DeepReport) {
-    for (ip, support) in &report.versions {
+    for (ip, value) in &report.addresses {
         let known = seen.addresses.iter_mut().find(|address| address.ip == *ip);
-        if let Some(address) = known.filter(|_| says_something(*support)) {
-            address.versions = Some(At {
+        if let Some(address) = known.filter(|_| says_something(value.versions)) {
+            address.deep = Some(At {
                 at: report.at,
-                value: *support,
+                value: *value,
             });
         }
     }
@@ -90,7 +90,7 @@ fn says_something(support: VersionSupport) -> bool {
     support
         .0
         .iter()
-        .any(|answer| *answer != VersionAnswer::Unknown)
+        .any(|answer| *answer != Acceptance::Unknown)
 }
 
 /// Adds a plaintext probe. Addresses come and go as in [`tls`]; one that could not be asked
@@ -121,7 +121,7 @@ fn answered(known: &[PlainAddressSeen], ip: IpAddr, answer: PlainAnswer) -> Plai
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Failure, Reason};
+    use crate::model::{DeepSeen, Failure, Reason};
     use crate::record::samples::{attempt, failure, handshake};
 
     fn at(secs: i64) -> UnixTime {
@@ -144,11 +144,14 @@ mod tests {
         seen
     }
 
-    fn supports(secs: i64, ip: &str, answers: [VersionAnswer; 5]) -> DeepReport {
+    fn supports(secs: i64, ip: &str, answers: [Acceptance; 5]) -> DeepReport {
         DeepReport {
             at: at(secs),
             took: Duration::ZERO,
-            versions: vec![(ip.parse().unwrap(), VersionSupport(answers))],
+            addresses: vec![(
+                ip.parse().unwrap(),
+                DeepSeen::of_versions(VersionSupport(answers)),
+            )],
         }
     }
 
@@ -247,7 +250,7 @@ mod tests {
 
     #[test]
     fn deep_answers_go_to_their_address_and_stay_when_the_certificate_changes() {
-        use VersionAnswer::{Accepted, Refused};
+        use Acceptance::{Accepted, Refused};
         let both = || vec![attempt("192.0.2.1", Ok(1)), attempt("192.0.2.2", Ok(1))];
         let mut seen = probed([report(1, Ok(both()))]);
         let answers = [Refused, Refused, Refused, Accepted, Accepted];
@@ -264,23 +267,23 @@ mod tests {
             ),
         );
         assert_eq!(seen.addresses.len(), 2);
-        assert_eq!(seen.addresses[0].versions, None);
+        assert_eq!(seen.addresses[0].deep, None);
         assert_eq!(
-            seen.addresses[1].versions,
+            seen.addresses[1].deep,
             Some(At {
                 at: at(2),
-                value: VersionSupport(answers)
+                value: DeepSeen::of_versions(VersionSupport(answers))
             })
         );
     }
 
     #[test]
     fn a_deep_probe_that_learned_nothing_keeps_the_answers_from_before() {
-        use VersionAnswer::{Accepted, Unknown};
+        use Acceptance::{Accepted, Unknown};
         let mut seen = probed([report(1, Ok(vec![attempt("192.0.2.1", Ok(1))]))]);
         deep(&mut seen, &supports(2, "192.0.2.1", [Accepted; 5]));
         deep(&mut seen, &supports(3, "192.0.2.1", [Unknown; 5]));
-        assert_eq!(seen.addresses[0].versions.unwrap().at, at(2));
+        assert_eq!(seen.addresses[0].deep.unwrap().at, at(2));
         deep(
             &mut seen,
             &supports(
@@ -289,7 +292,7 @@ mod tests {
                 [Unknown, Unknown, Unknown, Unknown, Accepted],
             ),
         );
-        assert_eq!(seen.addresses[0].versions.unwrap().at, at(4));
+        assert_eq!(seen.addresses[0].deep.unwrap().at, at(4));
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(crate) struct Cluster {
     api_server: Child,
     etcd_port: u16,
     /// Of the API server.
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     site: Site,
     /// The administrator.
     client: kube::Client,

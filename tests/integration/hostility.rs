@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kube_https_exporter::model::{Reason, TlsVersion, VersionAnswer, VersionSupport};
+use kube_https_exporter::model::{Acceptance, Reason, TlsVersion, VersionSupport};
 use kube_https_exporter::probe::legacy::legacy_handshake;
 use kube_https_exporter::probe::version::{HelloAnswer, ask, settle};
 use tokio::net::TcpStream;
@@ -91,7 +91,7 @@ async fn no_version_is_said_to_be_refused_by_what_speaks_no_tls() {
         let settled = settle(&[answer(manner).await; 5], None);
         assert_eq!(
             settled,
-            VersionSupport([VersionAnswer::Unknown; 5]),
+            VersionSupport([Acceptance::Unknown; 5]),
             "{manner:?}"
         );
     }

@@ -29,6 +29,8 @@ mod exporter;
 
 /// Which versions real servers accept, and the certificates they show.
 mod versions;
+/// Which cipher suites and groups real servers accept.
+mod ciphers;
 /// What hostile servers cost and how they are reported.
 mod hostility;
 /// What is discovered in a real cluster, under the access rules of the sources' table.

@@ -8,16 +8,22 @@ use std::process::Command;
 use crate::ca::{CA, Leaf};
 use crate::process::{Peer, Site, command, free_plaintext_port, free_port, run, script, tool};
 
-/// All suites, and signatures with SHA-1: without it OpenSSL 3 refuses TLS 1.0 and 1.1.
-const ALL_CIPHERS: &str = "ALL:@SECLEVEL=0";
+/// All suites with a certificate and forward secrecy, so that none is a finding, and signatures with
+/// SHA-1: without it OpenSSL 3 refuses TLS 1.0 and 1.1.
+const ALL_CIPHERS: &str = "ALL:!aNULL:!kRSA:@SECLEVEL=0";
 
 /// nginx with these `ssl_protocols`.
 pub(crate) fn nginx(leaf: &Leaf, protocols: &str) -> Peer {
     nginx_server(leaf, &format!("ssl_protocols {protocols};"))
 }
 
-/// nginx with these directives in its server block.
+/// nginx with these directives in its server block, and every sound cipher suite that it has.
 pub(crate) fn nginx_server(leaf: &Leaf, directives: &str) -> Peer {
+    nginx_as_it_comes(leaf, &format!("ssl_ciphers {ALL_CIPHERS}; {directives}"))
+}
+
+/// nginx with no more than these directives in its server block.
+pub(crate) fn nginx_as_it_comes(leaf: &Leaf, directives: &str) -> Peer {
     Peer::start("nginx", |site| {
         let (cert, key) = site.write_leaf(leaf);
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -32,7 +38,7 @@ pub(crate) fn nginx_server(leaf: &Leaf, directives: &str) -> Peer {
                    access_log off; {temporary}
                    server {{
                      listen 127.0.0.1:{port} ssl;
-                     ssl_certificate {cert}; ssl_certificate_key {key}; ssl_ciphers {ALL_CIPHERS};
+                     ssl_certificate {cert}; ssl_certificate_key {key};
                      {directives}
                      location / {{ return 200 \"ok\\n\"; }}
                    }}

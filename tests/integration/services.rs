@@ -123,9 +123,11 @@ async fn a_node_port_in_clear_an_open_port_and_a_kubelet_are_told_for_what_they_
         of(&scrape, finding, &node, port).absent();
         of(&scrape, "kube_https_probe_success", &node, port).absent();
     }
-    let kubelet = of(&scrape, finding, "127.0.0.1", &kubelet_port);
-    let untrusted = kubelet.label("finding", "certificate_untrusted");
+    let kubelet = || of(&scrape, finding, "127.0.0.1", &kubelet_port);
+    let untrusted = kubelet().label("finding", "certificate_untrusted");
     untrusted.label("severity", "info").holds();
+    let open = kubelet().label("finding", "client_certificate_not_required");
+    open.label("severity", "warning").holds();
     let gone = of(&scrape, finding, &node, "10250").label("finding", "unreachable");
     gone.label("severity", "warning").holds();
 }

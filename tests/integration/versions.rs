@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kube_https_exporter::model::TlsVersion::{Ssl30, Tls10, Tls11, Tls12, Tls13};
 use kube_https_exporter::model::{
-    ClientAuth, Failure, Reason, TlsVersion, VersionAnswer, VersionSupport,
+    Acceptance, ClientAuth, Failure, Reason, TlsVersion, VersionSupport,
 };
 use kube_https_exporter::probe::legacy::{LegacyFacts, legacy_handshake};
 use kube_https_exporter::probe::version::{HelloAnswer, ask, settle};
@@ -46,9 +46,9 @@ async fn accepts(peer: Peer, leaf: &Leaf, expected: &[TlsVersion]) {
     let answers = answers(&peer).await;
     let settled = TlsVersion::ALL.map(|version| {
         if expected.contains(&version) {
-            VersionAnswer::Accepted
+            Acceptance::Accepted
         } else {
-            VersionAnswer::Refused
+            Acceptance::Refused
         }
     });
     assert_eq!(
@@ -256,7 +256,7 @@ async fn a_server_that_does_not_know_the_name_says_nothing_about_versions() {
     assert_eq!(answers[4], HelloAnswer::Alert(112), "{answers:?}");
     assert_eq!(
         settle(&answers, None),
-        VersionSupport([VersionAnswer::Unknown; 5])
+        VersionSupport([Acceptance::Unknown; 5])
     );
 }
 

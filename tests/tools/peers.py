@@ -49,7 +49,7 @@ http {{
     listen {host}:{port} ssl;
     ssl_certificate {cert}; ssl_certificate_key {key};
     ssl_protocols TLSv1 TLSv1.1 TLSv1.2 TLSv1.3;
-    ssl_ciphers ALL:@SECLEVEL=0;
+    ssl_ciphers ALL:!aNULL:!kRSA:@SECLEVEL=0;
     location / {{ return 200 "ok\\n"; }}
   }}
 }}
@@ -59,7 +59,7 @@ defaults
   mode http
   timeout client 10s
 frontend tls
-  bind {host}:{port} ssl crt {both} ssl-min-ver TLSv1.0 ciphers ALL:@SECLEVEL=0
+  bind {host}:{port} ssl crt {both} ssl-min-ver TLSv1.0 ciphers ALL:!aNULL:!kRSA:@SECLEVEL=0
   http-request return status 200 content-type text/plain string ok
 """
 

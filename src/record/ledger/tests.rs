@@ -5,8 +5,8 @@ use crate::config::Config;
 use crate::discover::{DropReason, Health};
 use crate::judge::Roots;
 use crate::model::{
-    Address, Certificate, DeepReport, PlainAnswer, PlainReport, Reason, Stored, TlsReport, Usage,
-    VersionAnswer, VersionSupport,
+    Acceptance, Address, Certificate, DeepReport, DeepSeen, PlainAnswer, PlainReport, Reason,
+    Stored, TlsReport, Usage, VersionSupport,
 };
 use crate::record::samples::{
     DECLARED, NOT_AFTER, SUCCESS, VERSION, attempt, failure, row, target,
@@ -22,7 +22,7 @@ fn repeat(case: &Case<'_>) -> Verdict {
     for leaf in handshakes.filter_map(|seen| seen.value.chain.leaf()) {
         verdict.gauge(&SUCCESS, f64::from(leaf.fingerprint.0[0]));
     }
-    let asked = addresses.iter().filter(|a| a.versions.is_some()).count();
+    let asked = addresses.iter().filter(|a| a.deep.is_some()).count();
     verdict.word(&VERSION, "asked", asked as f64);
     for (door, seen) in case
         .plain
@@ -179,7 +179,10 @@ async fn deep_and_plaintext_answers_reach_their_rows() {
     let deep = DeepReport {
         at: at(2),
         took: Duration::ZERO,
-        versions: vec![(ip, VersionSupport([VersionAnswer::Accepted; 5]))],
+        addresses: vec![(
+            ip,
+            DeepSeen::of_versions(VersionSupport([Acceptance::Accepted; 5])),
+        )],
     };
     ledger.apply(Event::Deep(Arc::clone(&shop().tls), deep), at(2));
     assert_eq!(shown(&ledger, "t_version"), ["shop.test 192.0.2.1 1"]);

@@ -1,0 +1,321 @@
+//! Whether a door meets the configured profile of Mozilla's "Server Side TLS" 6.0 (2026-04-06,
+//! ssl-config.mozilla.org/guidelines/6.0.json).
+//!
+//! By the letter: nothing is accepted that the profile does not name, neither versions nor cipher
+//! suites nor groups, TLS 1.3 is accepted, and the certificate has a key, a signature and a
+//! lifetime that the profile allows. Not judged here, as no hello shows them: HSTS, the order of
+//! suites, and stapling.
+//!
+//! No finding: to keep to a profile is a decision. What matters whatever the profile has findings
+//! of its own.
+
+use super::Check;
+use super::assess::Assessed;
+use crate::config::Profile;
+use crate::model::{
+    CertificateFacts, CipherClass, Family, Group, Kind, Scope, TlsVersion, Verdict, clean,
+};
+
+pub(super) const CHECK: Check = Check {
+    name: "profile",
+    families: &[COMPLIANT, VIOLATION],
+    findings: &[],
+    judge,
+};
+
+const COMPLIANT: Family = Family {
+    name: "kube_https_policy_compliant",
+    help: "Whether the last periodic probes saw nothing but what the configured TLS profile allows, absent if that could not be found out",
+    labels: &["policy"],
+    scope: Scope::Target,
+    kind: Kind::Gauge,
+};
+const VIOLATION: Family = Family {
+    name: "kube_https_policy_violation_info",
+    help: "What the last periodic probes saw that the configured TLS profile does not allow, always 1",
+    labels: &["policy", "reason"],
+    scope: Scope::Target,
+    kind: Kind::Gauge,
+};
+
+/// The longest lifetime, in days (`maximum_certificate_lifespan`).
+const fn lifetime_max_days(profile: Profile) -> i64 {
+    match profile {
+        Profile::Modern => 90,
+        Profile::Intermediate => 366,
+    }
+}
+
+/// The shortest RSA key in bits (`rsa_key_size`).
+const RSA_MIN_BITS: u32 = 2048;
+
+/// The sizes in bits of the curves of certificates (`certificate_curves`).
+const CURVE_BITS: [u32; 2] = [256, 384];
+
+/// How certificates may be signed (`certificate_signatures`).
+const SIGNATURES: [&str; 3] = ["ECDSA-SHA256", "ECDSA-SHA384", "ECDSA-SHA512"];
+
+/// Likewise, besides, in the intermediate profile.
+const RSA_SIGNATURE: &str = "SHA256-RSA";
+
+/// The groups that both profiles name (`tls_curves`).
+const GROUPS: [Group; 4] = [
+    Group::X25519MlKem768,
+    Group::X25519,
+    Group::Secp256r1,
+    Group::Secp384r1,
+];
+
+const SECONDS_PER_DAY: i64 = 86_400;
+
+fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
+    let profile = assessed.case.policy.profile;
+    if assessed.addresses.is_empty() {
+        return;
+    }
+    let aspects = [
+        versions(assessed, profile),
+        ciphers(assessed, profile),
+        groups(assessed),
+        certificates(assessed, profile),
+    ];
+    let is_known = aspects.iter().all(|aspect| aspect.is_known);
+    let mut compliant = true;
+    for aspect in aspects.iter().filter(|aspect| !aspect.wrong.is_empty()) {
+        compliant = false;
+        let reason = format!("{}: {}", aspect.of, aspect.wrong.join(", "));
+        let texts = [profile.label().into(), clean(&reason).into()];
+        verdict.texts(&VIOLATION, texts.into(), 1.0);
+    }
+    if is_known || !compliant {
+        verdict.word(&COMPLIANT, profile.label(), f64::from(u8::from(compliant)));
+    }
+}
+
+/// What is wrong in one respect.
+#[derive(Debug)]
+struct Aspect {
+    of: &'static str,
+    wrong: Vec<String>,
+    /// Nothing more can be wrong.
+    is_known: bool,
+}
+
+impl Aspect {
+    /// Of things that must not be accepted, each with whether it is.
+    fn of(of: &'static str, forbidden: impl Iterator<Item = (&'static str, Option<bool>)>) -> Self {
+        let mut aspect = Self {
+            of,
+            wrong: Vec::new(),
+            is_known: true,
+        };
+        for (what, accepted) in forbidden {
+            aspect.is_known &= accepted.is_some();
+            if accepted == Some(true) {
+                aspect.wrong.push(what.to_owned());
+            }
+        }
+        aspect
+    }
+}
+
+fn versions(assessed: &Assessed<'_>, profile: Profile) -> Aspect {
+    let allowed: &[_] = match profile {
+        Profile::Modern => &[TlsVersion::Tls13],
+        Profile::Intermediate => &[TlsVersion::Tls12, TlsVersion::Tls13],
+    };
+    let forbidden = TlsVersion::ALL
+        .into_iter()
+        .filter(|one| !allowed.contains(one));
+    let accepted = |one| assessed.any_accepts(|deep| deep.versions.of(one));
+    let mut aspect = Aspect::of(
+        "versions",
+        forbidden.map(|one| (one.label(), accepted(one))),
+    );
+    let modern = assessed.all_accept(|deep| deep.versions.of(TlsVersion::Tls13));
+    aspect.is_known &= modern.is_some();
+    if modern == Some(false) {
+        aspect.wrong.push("no TLS 1.3".to_owned());
+    }
+    aspect
+}
+
+/// The modern profile names no suite before TLS 1.3.
+fn ciphers(assessed: &Assessed<'_>, profile: Profile) -> Aspect {
+    let forbidden = CipherClass::ALL.into_iter();
+    let forbidden = forbidden.filter(|one| profile == Profile::Modern || *one != CipherClass::Aead);
+    let accepted = |one| assessed.any_accepts(|deep| deep.ciphers.of(one));
+    Aspect::of("ciphers", forbidden.map(|one| (one.label(), accepted(one))))
+}
+
+fn groups(assessed: &Assessed<'_>) -> Aspect {
+    let forbidden = Group::ALL.into_iter().filter(|one| !GROUPS.contains(one));
+    let accepted = |one| assessed.any_accepts(|deep| deep.groups.of(one));
+    Aspect::of("groups", forbidden.map(|one| (one.label(), accepted(one))))
+}
+
+fn certificates(assessed: &Assessed<'_>, profile: Profile) -> Aspect {
+    let mut aspect = Aspect::of("certificate", std::iter::empty());
+    for address in &assessed.addresses {
+        let Some(facts) = address.facts else {
+            aspect.is_known = false;
+            continue;
+        };
+        for wrong in wrong_with(facts, profile) {
+            if !aspect.wrong.contains(&wrong) {
+                aspect.wrong.push(wrong);
+            }
+        }
+    }
+    aspect
+}
+
+fn wrong_with(facts: &CertificateFacts, profile: Profile) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let (kind, bits) = (facts.key_algorithm.as_str(), facts.key_size);
+    let is_key_allowed = match (kind, profile) {
+        ("ECDSA", _) => CURVE_BITS.contains(&bits),
+        ("RSA", Profile::Intermediate) => bits >= RSA_MIN_BITS,
+        _ => false,
+    };
+    if !is_key_allowed {
+        wrong.push(format!("{kind} {bits}"));
+    }
+    let signature = facts.signature_algorithm.as_str();
+    let by_rsa = profile == Profile::Intermediate && signature == RSA_SIGNATURE;
+    if !by_rsa && !SIGNATURES.contains(&signature) {
+        wrong.push(signature.to_owned());
+    }
+    let lifetime = facts
+        .not_after
+        .as_secs()
+        .saturating_sub(facts.not_before.as_secs());
+    let days = lifetime / SECONDS_PER_DAY;
+    if days > lifetime_max_days(profile) {
+        wrong.push(format!("valid for {days} days"));
+    }
+    wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::judge::Policy;
+    use crate::judge::Roots;
+    use crate::judge::fixtures::{Scene, day, pki, support, taking, values};
+    use crate::model::Acceptance;
+
+    const MOZILLA: &[CipherClass] = &[CipherClass::Aead];
+
+    fn reading(alter: impl FnOnce(&mut CertificateFacts)) -> Scene {
+        let pki = pki();
+        let mut scene = Scene::new().showing(&[&pki.leaf]).reading(0, |facts| {
+            facts.key_algorithm = "ECDSA".into();
+            facts.key_size = 256;
+            facts.signature_algorithm = "ECDSA-SHA256".into();
+            alter(facts);
+        });
+        scene.tls.addresses[0].deep = Some(taking(MOZILLA, &GROUPS));
+        scene
+    }
+
+    /// The value where there is one, and the reasons.
+    fn judged(scene: &Scene, profile: Profile) -> (Option<f64>, Vec<String>) {
+        let config = Config {
+            policy: profile,
+            ..Config::default()
+        };
+        let verdict = scene.judged(&Policy::new(&config, Roots::empty()));
+        let compliant = values(&verdict, COMPLIANT.name);
+        let reasons = values(&verdict, VIOLATION.name).into_iter();
+        (
+            compliant.first().map(|(label, value)| {
+                assert_eq!(label, profile.label());
+                *value
+            }),
+            reasons
+                .map(|(labels, _)| labels.split_once('/').unwrap().1.to_owned())
+                .collect(),
+        )
+    }
+
+    fn reasons(scene: &Scene) -> Vec<String> {
+        let (compliant, reasons) = judged(scene, Profile::Intermediate);
+        assert_eq!(compliant, Some(f64::from(u8::from(reasons.is_empty()))));
+        reasons
+    }
+
+    #[test]
+    fn what_mozilla_configures_meets_the_profile() {
+        let none: [&str; 0] = [];
+        assert_eq!(reasons(&reading(|_| {})), none);
+        let rsa = |facts: &mut CertificateFacts| {
+            (facts.key_algorithm, facts.key_size) = ("RSA".into(), 2048);
+            facts.signature_algorithm = RSA_SIGNATURE.into();
+        };
+        assert_eq!(reasons(&reading(rsa)), none);
+        let wrong = vec![
+            "versions: TLS 1.2".to_owned(),
+            "ciphers: aead".to_owned(),
+            "certificate: RSA 2048, SHA256-RSA".to_owned(),
+        ];
+        assert_eq!(judged(&reading(rsa), Profile::Modern), (Some(0.0), wrong));
+    }
+
+    #[test]
+    fn the_modern_profile_is_met_by_tls_1_3_alone() {
+        let mut scene = reading(|_| {});
+        let mut deep = taking(&[], &GROUPS);
+        deep.value.versions = support("rrrra").value.versions;
+        scene.tls.addresses[0].deep = Some(deep);
+        assert_eq!(judged(&scene, Profile::Modern), (Some(1.0), vec![]));
+        assert_eq!(reasons(&scene), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_reason_is_said() {
+        let mut scene = reading(|facts| {
+            facts.key_size = 521;
+            facts.signature_algorithm = "SHA1-RSA".into();
+            (facts.not_before, facts.not_after) = (day(-1), day(366));
+        });
+        let classes = [CipherClass::Cbc, CipherClass::Unlisted];
+        let mut deep = taking(&classes, &[Group::X448, Group::X25519]);
+        deep.value.versions = support("rraar").value.versions;
+        scene.tls.addresses[0].deep = Some(deep);
+        let expected = [
+            "versions: TLS 1.1, no TLS 1.3",
+            "ciphers: cbc, unlisted",
+            "groups: X448",
+            "certificate: ECDSA 521, SHA1-RSA, valid for 367 days",
+        ];
+        assert_eq!(reasons(&scene), expected);
+    }
+
+    #[test]
+    fn the_bounds_are_inside() {
+        let lifetime = |days: i64| reading(move |facts| facts.not_after = day(days - 10));
+        let valid_for = |days, profile| judged(&lifetime(days), profile).1.concat();
+        assert_eq!(valid_for(366, Profile::Intermediate), "");
+        let wrong = "certificate: valid for 367 days";
+        assert_eq!(valid_for(367, Profile::Intermediate), wrong);
+        let short = reading(|facts| (facts.key_algorithm, facts.key_size) = ("RSA".into(), 2047));
+        assert_eq!(reasons(&short), ["certificate: RSA 2047"]);
+    }
+
+    #[test]
+    fn what_could_not_be_found_out_leaves_it_open_unless_something_is_wrong() {
+        let mut scene = reading(|_| {});
+        let mut deep = taking(MOZILLA, &GROUPS);
+        deep.value.groups.0[4] = Acceptance::Unknown;
+        scene.tls.addresses[0].deep = Some(deep);
+        assert_eq!(judged(&scene, Profile::Intermediate), (None, vec![]));
+        deep.value.ciphers.0[6] = Acceptance::Accepted;
+        scene.tls.addresses[0].deep = Some(deep);
+        let wrong = vec!["ciphers: cbc".to_owned()];
+        assert_eq!(judged(&scene, Profile::Intermediate), (Some(0.0), wrong));
+        scene.tls.addresses[0].deep = None;
+        assert_eq!(judged(&scene, Profile::Intermediate), (None, vec![]));
+    }
+}

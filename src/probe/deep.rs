@@ -1,0 +1,318 @@
+//! The deep probe of one address: accepted versions, classes of cipher suites, key-exchange groups.
+//!
+//! The plan, one connection for each hello, and one hello at a time:
+//!
+//! 1. Each version by itself: 5 connections (`version`).
+//! 2. Cipher suites by elimination (`eliminate`): a hello with every suite of every class that is
+//!    still open; the suite that the server chooses settles its classes. TLS 1.2 first, since what
+//!    it settles need not be asked under the older versions, of which each then costs one refusal;
+//!    TLS 1.3 last, for the suites that no profile names. At most 10 answers, one for each class,
+//!    and 5 refusals, one for each version.
+//! 3. Groups by elimination: under TLS 1.3 without a key share, so that the server names the group
+//!    that it wants; under older versions, where 1.3 is refused, by the curve of the
+//!    `ServerKeyExchange`. At most 10 answers, or 9 and a refusal.
+//!
+//! A refusal that says so (`handshake_failure`, `insufficient_security`) is believed, for the
+//! version was accepted a moment ago. One by another alert, a close or a reset may as well be a
+//! limit on connections: it is believed where the version's own hello is accepted right after, one
+//! connection more. So a default nginx costs some 18 connections, and no server more than 36.
+//! A server that goes quiet leaves what was not settled unknown.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::answer::{Message, named_group};
+use super::dial::connect;
+use super::eliminate::{Elimination, Reply};
+use super::ended::Ended;
+use super::exchange::Exchange;
+use super::hello::Offer;
+use super::legacy::FLIGHT_MAX_BYTES;
+use super::names::cipher_name;
+use super::suites;
+use super::version::{HelloAnswer, ask, settle};
+use crate::model::{
+    Acceptance, CipherClass, CipherSupport, DeepSeen, Group, GroupSupport, TlsDoor, TlsVersion,
+    VersionSupport,
+};
+
+/// The deadline of the whole, in regular ones: a server that lets five hellos hang must leave time
+/// for the others.
+const WHOLE_TIMEOUTS: u32 = 5;
+
+/// A hello's share of a regular deadline, in fifths: a regular probe has to do more in its own.
+const HELLO_FIFTHS: u32 = 3;
+
+/// The order in which versions are asked for cipher suites.
+const CIPHER_VERSIONS: [TlsVersion; 5] = [
+    TlsVersion::Tls12,
+    TlsVersion::Tls11,
+    TlsVersion::Tls10,
+    TlsVersion::Ssl30,
+    TlsVersion::Tls13,
+];
+
+/// The versions before TLS 1.3 that have named groups, newest first.
+const CURVE_VERSIONS: [TlsVersion; 3] = [TlsVersion::Tls12, TlsVersion::Tls11, TlsVersion::Tls10];
+
+/// One address under the deep probe.
+#[derive(Debug)]
+pub(super) struct Deep<'a> {
+    door: &'a TlsDoor,
+    ip: IpAddr,
+    each: Duration,
+    deadline: Instant,
+}
+
+/// What a server chose.
+#[derive(Clone, Copy, Debug)]
+struct Choice {
+    cipher: u16,
+    group: Option<u16>,
+}
+
+impl<'a> Deep<'a> {
+    /// Of the address `ip` behind `door`; `regular` is a regular probe's deadline.
+    pub(super) fn new(door: &'a TlsDoor, ip: IpAddr, regular: Duration) -> Self {
+        Self {
+            door,
+            ip,
+            each: regular * HELLO_FIFTHS / 5,
+            deadline: Instant::now() + regular * WHOLE_TIMEOUTS,
+        }
+    }
+
+    /// Asks everything. `handshake` is the version that the last full handshake settled on.
+    pub(super) async fn ask(&self, handshake: TlsVersion) -> DeepSeen {
+        let versions = self.versions(handshake).await;
+        DeepSeen {
+            versions,
+            ciphers: self.ciphers(versions).await,
+            groups: self.groups(versions).await,
+        }
+    }
+
+    async fn versions(&self, handshake: TlsVersion) -> VersionSupport {
+        let mut answers = [HelloAnswer::Missing; 5];
+        for (answer, version) in answers.iter_mut().zip(TlsVersion::ALL) {
+            let asked = async {
+                let mut stream = connect(self.ip, self.door.port, self.deadline).await.ok()?;
+                Some(ask(&mut stream, version, self.name()).await)
+            };
+            if let Ok(Some(heard)) = timeout(self.each, asked).await {
+                *answer = heard;
+            }
+        }
+        settle(&answers, Some(handshake))
+    }
+
+    async fn ciphers(&self, versions: VersionSupport) -> CipherSupport {
+        let mut answers = CipherSupport::UNKNOWN;
+        let mut open = CipherClass::ALL.to_vec();
+        let mut everywhere = true;
+        for version in CIPHER_VERSIONS {
+            match versions.of(version) {
+                Acceptance::Accepted => {}
+                Acceptance::Refused => continue,
+                Acceptance::Unknown => {
+                    everywhere = false;
+                    continue;
+                }
+            }
+            let settled = self.classes(version, &open).await;
+            let accepted = |class| settled.accepted.contains(&class);
+            mark(
+                &mut answers.0,
+                CipherClass::ALL,
+                accepted,
+                Acceptance::Accepted,
+            );
+            open = settled.rest;
+            if !settled.is_over {
+                everywhere = false;
+                break;
+            }
+        }
+        if everywhere {
+            let refused = |class| open.contains(&class);
+            mark(
+                &mut answers.0,
+                CipherClass::ALL,
+                refused,
+                Acceptance::Refused,
+            );
+        }
+        answers
+    }
+
+    async fn classes(&self, version: TlsVersion, open: &[CipherClass]) -> Elimination<CipherClass> {
+        let is_of = |suite, class| suites::classes(suite).any(|of| of == class);
+        let mut classes = Elimination::of(open);
+        let mut offer = Offer::of(version);
+        loop {
+            offer.suites = suites::of_classes(version, &classes.rest);
+            let reply = if offer.suites.is_empty() {
+                Reply::Refused
+            } else {
+                self.reply(&offer, |choice| Some(choice.cipher)).await
+            };
+            if !classes.take(reply, &offer.suites, is_of) {
+                return classes;
+            }
+        }
+    }
+
+    async fn groups(&self, versions: VersionSupport) -> GroupSupport {
+        let mut answers = GroupSupport::UNKNOWN;
+        let (asked, settled) = match versions.of(TlsVersion::Tls13) {
+            Acceptance::Unknown => return answers,
+            Acceptance::Accepted => {
+                let groups = Group::ALL.to_vec();
+                let offer = Offer::of(TlsVersion::Tls13);
+                (groups.clone(), self.shared(offer, &groups).await)
+            }
+            Acceptance::Refused => {
+                let hybrid = |group: Group| group.is_post_quantum();
+                mark(&mut answers.0, Group::ALL, hybrid, Acceptance::Refused);
+                let Some(version) = newest(versions) else {
+                    return answers;
+                };
+                let curves: Vec<_> = (Group::ALL.into_iter())
+                    .filter(|one| one.is_curve())
+                    .collect();
+                let mut offer = Offer::of(version);
+                offer.suites = suites::with_curves(version);
+                (curves.clone(), self.shared(offer, &curves).await)
+            }
+        };
+        let accepted = |group| settled.accepted.contains(&group);
+        mark(&mut answers.0, Group::ALL, accepted, Acceptance::Accepted);
+        if settled.is_over {
+            let refused = |group| asked.contains(&group) && !accepted(group);
+            mark(&mut answers.0, Group::ALL, refused, Acceptance::Refused);
+        }
+        answers
+    }
+
+    /// Which of `groups` the server shares, asked by hellos like `offer`.
+    ///
+    /// Before TLS 1.3 the curve of an ECDSA certificate must be among those offered (RFC 8422
+    /// section 5.1): once a curve was taken out, a refusal may be about the certificate.
+    async fn shared(&self, mut offer: Offer, groups: &[Group]) -> Elimination<Group> {
+        let is_it = |number, group: Group| group.number() == number;
+        let mut shared = Elimination::of(groups);
+        let mut ecdsa = false;
+        loop {
+            offer.groups = shared.rest.iter().map(|group| group.number()).collect();
+            let reply = self.reply(&offer, |choice| {
+                ecdsa |= cipher_name(choice.cipher).starts_with("TLS_ECDHE_ECDSA_");
+                choice.group
+            });
+            if !shared.take(reply.await, &offer.groups, is_it) {
+                shared.is_over &= !ecdsa || shared.rest.is_empty();
+                return shared;
+            }
+        }
+    }
+
+    /// What the server makes of an offer under a version that it accepts; `chosen` takes the number
+    /// in question from its choice.
+    async fn reply(
+        &self,
+        offer: &Offer,
+        chosen: impl FnOnce(Choice) -> Option<u16> + Send,
+    ) -> Reply {
+        match self.hear(offer).await {
+            Some(Ok(choice)) => chosen(choice).map_or(Reply::Unclear, Reply::Chose),
+            Some(Err(Ended::Alert(40 | 71))) => Reply::Refused,
+            Some(Err(ended)) if may_refuse(&ended) => {
+                let control = self.hear(&Offer::of(offer.version)).await;
+                if matches!(control, Some(Ok(_))) {
+                    Reply::Refused
+                } else {
+                    Reply::Unclear
+                }
+            }
+            Some(Err(_)) | None => Reply::Unclear,
+        }
+    }
+
+    /// One conversation; `None` where there was no connection, or no end before the deadline.
+    async fn hear(&self, offer: &Offer) -> Option<Result<Choice, Ended>> {
+        let deadline = self.deadline.min(Instant::now() + self.each);
+        let asked = async {
+            let mut stream = connect(self.ip, self.door.port, deadline).await.ok()?;
+            Some(choice(&mut stream, offer, self.name()).await)
+        };
+        timeout_at(deadline, asked).await.ok().flatten()
+    }
+
+    fn name(&self) -> Option<&'a str> {
+        self.door.server_name.as_deref()
+    }
+}
+
+/// Sends `offer` and reads what the server chooses, up to the group where that comes apart.
+async fn choice<S>(
+    stream: &mut S,
+    offer: &Offer,
+    server_name: Option<&str>,
+) -> Result<Choice, Ended>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut exchange = Exchange::open(stream, offer, server_name, FLIGHT_MAX_BYTES).await;
+    let Message::ServerHello(hello) = exchange.next_message().await? else {
+        return Err(Ended::Malformed("no ServerHello first"));
+    };
+    let mut group = hello.group;
+    let comes_apart = cipher_name(hello.cipher).starts_with("TLS_ECDHE_");
+    while comes_apart && group.is_none() {
+        match exchange.next_message().await {
+            Ok(Message::ServerKeyExchange(body)) => {
+                group = named_group(hello.cipher, &body);
+                break;
+            }
+            // The suite was chosen all the same.
+            Ok(Message::ServerHelloDone) | Err(_) => break,
+            Ok(_) => {}
+        }
+    }
+    exchange.close(offer.version).await;
+    Ok(Choice {
+        cipher: hello.cipher,
+        group,
+    })
+}
+
+/// Whether servers are known to refuse suites or groups like this, among other things that they
+/// mean by it: `unexpected_message` (Java, of groups), `illegal_parameter`, `protocol_version`,
+/// `internal_error`, and no word at all (Windows).
+fn may_refuse(ended: &Ended) -> bool {
+    matches!(
+        ended,
+        Ended::Alert(10 | 47 | 70 | 80) | Ended::Closed | Ended::Reset
+    )
+}
+
+fn newest(versions: VersionSupport) -> Option<TlsVersion> {
+    let mut candidates = CURVE_VERSIONS.into_iter();
+    candidates.find(|version| versions.of(*version) == Acceptance::Accepted)
+}
+
+/// Sets the answers to those of `all` that are meant.
+fn mark<T: Copy, const N: usize>(
+    answers: &mut [Acceptance; N],
+    all: [T; N],
+    is_meant: impl Fn(T) -> bool,
+    answer: Acceptance,
+) {
+    for (slot, one) in answers.iter_mut().zip(all) {
+        if is_meant(one) {
+            *slot = answer;
+        }
+    }
+}

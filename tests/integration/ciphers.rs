@@ -1,0 +1,306 @@
+//! Real servers accept exactly the classes of cipher suites and the groups that they were
+//! configured with, in no more connections than a server should have to bear.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use kube_https_exporter::config::Config;
+use kube_https_exporter::model::{
+    Acceptance, Address, CipherClass, DeepSeen, Group, TlsDoor, TlsVersion,
+};
+use kube_https_exporter::probe::Prober;
+use kube_https_exporter::schedule::Probe;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::ca::{ECDSA, NAME, RSA};
+use crate::cluster::Cluster;
+use crate::peers;
+use crate::process::Peer;
+
+/// The groups of OpenSSL 3.0 as it comes, and of most others.
+const OPENSSL_GROUPS: &str = "X25519 X448 secp521r1 secp384r1 secp256r1 ffdhe2048 ffdhe3072";
+
+/// The groups of Go 1.26 as it comes.
+const GO_GROUPS: &str = "X25519MLKEM768 SecP256r1MLKEM768 SecP384r1MLKEM1024 X25519 secp521r1 \
+                         secp384r1 secp256r1";
+
+/// What the deep probe finds at `address`, where a full handshake came to TLS 1.2 or 1.3.
+async fn deep(address: SocketAddr, handshake: TlsVersion) -> DeepSeen {
+    // Ample on loopback, with a dozen servers starting on two cores.
+    let config = Config {
+        timeout: Duration::from_secs(20),
+        ..Config::default()
+    };
+    let door = TlsDoor {
+        address: Address::Ip(address.ip()),
+        port: address.port(),
+        server_name: Some(NAME.into()),
+        guarded: false,
+    };
+    let prober = Prober::new(&config).unwrap();
+    let report = prober.deep(&door, &[(address.ip(), handshake)]).await;
+    report.addresses[0].1
+}
+
+/// The names of what is accepted, and of what could not be found out with a question mark.
+fn accepted<T>(
+    answers: impl Iterator<Item = (T, Acceptance)>,
+    label: fn(T) -> &'static str,
+) -> String {
+    let said = answers.filter_map(|(one, answer)| match answer {
+        Acceptance::Accepted => Some(label(one).to_owned()),
+        Acceptance::Unknown => Some(format!("{}?", label(one))),
+        Acceptance::Refused => None,
+    });
+    said.collect::<Vec<_>>().join(" ")
+}
+
+/// The server accepts these and refuses all else.
+async fn accepts(peer: Peer, handshake: TlsVersion, classes: &str, groups: &str) {
+    let seen = deep(peer.address, handshake).await;
+    let found = (
+        accepted(seen.ciphers.iter(), CipherClass::label),
+        accepted(seen.groups.iter(), Group::label),
+    );
+    assert_eq!(found, (classes.to_owned(), groups.to_owned()));
+}
+
+/// Passes connections on to `to`, and counts them.
+async fn counting(to: SocketAddr) -> (SocketAddr, Arc<AtomicU32>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let count = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&count);
+    tokio::spawn(async move {
+        loop {
+            let (mut near, _) = listener.accept().await.unwrap();
+            counted.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(async move {
+                let mut far = TcpStream::connect(to).await.unwrap();
+                tokio::io::copy_bidirectional(&mut near, &mut far)
+                    .await
+                    .ok();
+            });
+        }
+    });
+    (address, count)
+}
+
+#[tokio::test]
+async fn nginx_as_it_comes_costs_at_most_twenty_connections() {
+    let peer = peers::nginx_as_it_comes(&RSA, "ssl_protocols TLSv1.2 TLSv1.3;");
+    let (front, count) = counting(peer.address).await;
+    let seen = deep(front, TlsVersion::Tls13).await;
+    assert_eq!(
+        accepted(seen.ciphers.iter(), CipherClass::label),
+        "cbc no_forward_secrecy aead unlisted"
+    );
+    assert_eq!(accepted(seen.groups.iter(), Group::label), OPENSSL_GROUPS);
+    let count = count.load(Ordering::Relaxed);
+    assert!(count <= 20, "{count} connections");
+    assert_eq!(count, 18, "what the schedule reckons with");
+}
+
+#[tokio::test]
+async fn nginx_as_mozilla_has_it() {
+    let directives = "ssl_protocols TLSv1.2 TLSv1.3; ssl_ecdh_curve X25519:prime256v1:secp384r1;
+        ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305;";
+    accepts(
+        peers::nginx_as_it_comes(&RSA, directives),
+        TlsVersion::Tls13,
+        "aead",
+        "X25519 secp384r1 secp256r1",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn nginx_with_tls_1_3_alone_has_no_weak_class() {
+    accepts(
+        peers::nginx_as_it_comes(&ECDSA, "ssl_protocols TLSv1.3;"),
+        TlsVersion::Tls13,
+        "",
+        OPENSSL_GROUPS,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn nginx_up_to_tls_1_2_names_its_curves() {
+    let protocols = "ssl_protocols TLSv1.2; ssl_ecdh_curve X25519:secp384r1;";
+    let classes = "cbc no_forward_secrecy aead unlisted";
+    let peer = peers::nginx_as_it_comes(&RSA, protocols);
+    let groups = "X25519 secp384r1 ffdhe2048? ffdhe3072?";
+    accepts(peer, TlsVersion::Tls12, classes, groups).await;
+}
+
+/// Its certificate's curve has to be offered, so that a refusal without it says nothing.
+#[tokio::test]
+async fn curves_that_an_ecdsa_certificate_hides_are_unknown() {
+    let protocols = "ssl_protocols TLSv1.2; ssl_ecdh_curve X25519:prime256v1;";
+    let peer = peers::nginx_as_it_comes(&ECDSA, protocols);
+    let groups = "X25519 X448? secp521r1? secp384r1? secp256r1 ffdhe2048? ffdhe3072?";
+    accepts(peer, TlsVersion::Tls12, "cbc aead unlisted", groups).await;
+}
+
+#[tokio::test]
+async fn openssl_with_everything_that_debian_compiles() {
+    let ciphers = "ALL:COMPLEMENTOFALL:@SECLEVEL=0";
+    let peer = peers::openssl(&RSA, &["-cipher", ciphers]);
+    let classes = "null anonymous cbc no_forward_secrecy aead unlisted";
+    accepts(peer, TlsVersion::Tls13, classes, OPENSSL_GROUPS).await;
+}
+
+#[tokio::test]
+async fn openssl_with_cbc_alone() {
+    let peer = peers::openssl(
+        &RSA,
+        &["-cipher", "ECDHE-RSA-AES128-SHA", "-groups", "P-521"],
+    );
+    accepts(peer, TlsVersion::Tls13, "cbc", "secp521r1").await;
+}
+
+#[tokio::test]
+async fn java_with_everything_that_it_has() {
+    let peer = peers::java(&RSA, "ssl3", "tls1.3");
+    let classes = "null anonymous export des rc4 triple_des cbc no_forward_secrecy aead unlisted";
+    accepts(peer, TlsVersion::Tls13, classes, OPENSSL_GROUPS).await;
+}
+
+#[tokio::test]
+async fn tlslite_with_everything_that_it_has() {
+    let peer = peers::tlslite(&RSA, "ssl3", "tls1.3");
+    let classes = "null rc4 triple_des cbc no_forward_secrecy aead unlisted";
+    accepts(peer, TlsVersion::Tls13, classes, OPENSSL_GROUPS).await;
+}
+
+#[tokio::test]
+async fn go_with_hybrids() {
+    let peer = peers::go(&RSA, "tls1.0", "tls1.3");
+    let classes = "rc4 triple_des cbc no_forward_secrecy aead";
+    accepts(peer, TlsVersion::Tls13, classes, GO_GROUPS).await;
+}
+
+#[tokio::test]
+async fn gnutls_as_it_comes() {
+    let peer = peers::gnutls(&RSA, "+VERS-TLS1.3:+VERS-TLS1.2");
+    let classes = "cbc no_forward_secrecy aead unlisted";
+    accepts(peer, TlsVersion::Tls13, classes, OPENSSL_GROUPS).await;
+}
+
+#[tokio::test]
+async fn haproxy_from_tls_1_0() {
+    let peer = peers::haproxy(&ECDSA, "TLSv1.0");
+    accepts(peer, TlsVersion::Tls13, "cbc aead unlisted", OPENSSL_GROUPS).await;
+}
+
+#[tokio::test]
+async fn nss_from_ssl_3_0_to_tls_1_2() {
+    let peer = peers::nss(&RSA, "ssl3:tls1.2");
+    let classes = "rc4 triple_des cbc no_forward_secrecy aead unlisted";
+    let groups = "X25519 secp521r1 secp384r1 secp256r1 ffdhe2048? ffdhe3072?";
+    accepts(peer, TlsVersion::Tls12, classes, groups).await;
+}
+
+#[tokio::test]
+async fn node_as_it_comes() {
+    let peer = peers::node(&ECDSA, "tls1.2", "tls1.3");
+    accepts(peer, TlsVersion::Tls13, "cbc aead", OPENSSL_GROUPS).await;
+}
+
+/// Healthy: what it accepts is no finding.
+#[tokio::test]
+async fn the_api_server_as_it_comes() {
+    let cluster = Cluster::start().await;
+    let seen = deep(cluster.address, TlsVersion::Tls13).await;
+    let classes = accepted(seen.ciphers.iter(), CipherClass::label);
+    assert_eq!(classes, "cbc aead");
+    assert_eq!(accepted(seen.groups.iter(), Group::label), GO_GROUPS);
+}
+
+/// It takes a few connections and closes all others: not a word about what it accepts.
+#[tokio::test]
+async fn a_limit_on_connections_is_no_refusal() {
+    let peer = peers::nginx_as_it_comes(&RSA, "ssl_protocols TLSv1.2 TLSv1.3;");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let front = listener.local_addr().unwrap();
+    let to = peer.address;
+    tokio::spawn(async move {
+        for connection in 0.. {
+            let (mut near, _) = listener.accept().await.unwrap();
+            if connection < 7 {
+                tokio::spawn(async move {
+                    let mut far = TcpStream::connect(to).await.unwrap();
+                    tokio::io::copy_bidirectional(&mut near, &mut far)
+                        .await
+                        .ok();
+                });
+            }
+        }
+    });
+    let seen = deep(front, TlsVersion::Tls13).await;
+    let known = seen.ciphers.0.iter().filter_map(|answer| answer.known());
+    assert_eq!(known.collect::<Vec<_>>(), [true, true], "of two answers");
+    assert_eq!(seen.groups.0, [Acceptance::Unknown; 10]);
+}
+
+/// However it chooses, the plan comes to its end.
+#[tokio::test]
+async fn a_server_that_takes_whatever_is_offered_costs_at_most_forty_connections() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let front = listener.local_addr().unwrap();
+    let count = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&count);
+    tokio::spawn(async move {
+        loop {
+            let (near, _) = listener.accept().await.unwrap();
+            counted.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(agree(near));
+        }
+    });
+    let seen = deep(front, TlsVersion::Tls13).await;
+    assert_eq!(seen.ciphers.0, [Acceptance::Accepted; 10]);
+    assert_eq!(seen.groups.0, [Acceptance::Accepted; 10]);
+    let count = count.load(Ordering::Relaxed);
+    assert!(count <= 40, "{count} connections");
+}
+
+/// Answers a hello with the last version, suite and group that it offers, as far as a `ServerHello`
+/// says so.
+async fn agree(mut stream: TcpStream) {
+    let mut header = [0; 5];
+    stream.read_exact(&mut header).await.unwrap();
+    let mut hello = vec![0; usize::from(u16::from_be_bytes([header[3], header[4]]))];
+    stream.read_exact(&mut hello).await.unwrap();
+    // Header, version and random, then no session.
+    let suites = 39 + 2 + usize::from(u16::from_be_bytes([hello[39], hello[40]]));
+    let wanted = if hello.windows(7).any(|part| part == [0, 43, 0, 3, 2, 3, 4]) {
+        // The first number of `supported_groups`, extension 10, which is the first or after a name.
+        let groups = hello.windows(2).rposition(|part| part == [0, 43]).unwrap() - 2;
+        Some([hello[groups], hello[groups + 1]])
+    } else {
+        None
+    };
+    // The signal comes last before TLS 1.3.
+    let suite = if wanted.is_some() {
+        suites - 2
+    } else {
+        suites - 4
+    };
+    let mut body = [&hello[4..38], &[0], &hello[suite..suite + 2], &[0]].concat();
+    if let Some(group) = wanted {
+        let version = [0, 43, 0, 2, 3, 4];
+        body.extend([&[0, 12][..], &version, &[0, 51, 0, 2], &group].concat());
+    }
+    let length = u8::try_from(body.len()).unwrap();
+    let record = [
+        &[22, 3, header[2], 0, length + 4, 2, 0, 0, length][..],
+        &body,
+    ]
+    .concat();
+    stream.write_all(&record).await.unwrap();
+    stream.shutdown().await.unwrap();
+}
