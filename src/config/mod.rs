@@ -52,11 +52,15 @@ pub use value::is_namespace;
 const MAX_BYTES: u64 = 8 << 20;
 
 /// The names of the discovery sources, as rules refer to them; `static` is this file's `targets`.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 10] = [
     "api_server",
     "node",
     "ingress",
     "gateway",
+    "traefik",
+    "istio",
+    "contour",
+    "openshift",
     "service",
     "static",
 ];
@@ -226,6 +230,14 @@ pub struct Discovery {
     pub ingress: bool,
     /// Hosts of Gateway API.
     pub gateway: bool,
+    /// Hosts of Traefik's routes.
+    pub traefik: bool,
+    /// Hosts of Istio's Gateways.
+    pub istio: bool,
+    /// Hosts of Contour's proxies.
+    pub contour: bool,
+    /// Hosts of `OpenShift`'s Routes, which may carry private keys.
+    pub openshift: bool,
     /// Ports of Services.
     pub service: ServiceDiscovery,
 }

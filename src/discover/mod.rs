@@ -6,26 +6,34 @@
 
 mod api_server;
 mod backoff;
+mod balancer;
 mod catalog;
 mod caps;
 mod cluster;
+mod contour;
 mod controller;
+mod edge;
 mod fixed;
+#[cfg(test)]
+mod fixtures;
 mod gateway;
 mod host;
 mod ingress;
 mod ingress_class;
 mod index;
+mod istio;
 mod join;
 mod journal;
 mod kind;
 mod node;
 mod node_ports;
 mod object;
+mod openshift;
 mod published;
 pub mod rbac;
 mod service;
 mod speaks;
+mod traefik;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -47,6 +55,10 @@ pub const SOURCES: &[Source] = &[
     node::SOURCE,
     ingress::SOURCE,
     gateway::SOURCE,
+    traefik::SOURCE,
+    istio::SOURCE,
+    contour::SOURCE,
+    openshift::SOURCE,
     service::SOURCE,
     fixed::SOURCE,
 ];
@@ -335,6 +347,9 @@ mod tests {
                 "node",
                 "ingress",
                 "gateway",
+                "traefik",
+                "istio",
+                "contour",
                 "service",
                 "static"
             ]
@@ -342,6 +357,9 @@ mod tests {
         let mut config = Config::clone(&context.config);
         config.discovery.ingress = false;
         config.discovery.gateway = false;
+        config.discovery.traefik = false;
+        config.discovery.istio = false;
+        config.discovery.contour = false;
         config.discovery.service.enabled = false;
         config.targets.clear();
         context.config = Arc::new(config.clone());
