@@ -90,12 +90,17 @@ $(GO_STAMP):
 	rm -f $(dir $@).go-*
 	touch $@
 
+# Each module is fetched by itself, so that none of what it needs to be built is.
+module = $$(cd tests/tools/crds && go mod download -json $(1) | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p')
+
 $(CRD_STAMP):
-	@echo "Fetching the definitions of Gateway API: seconds"
-	module=$$(cd tests/tools/crds && go mod download -json sigs.k8s.io/gateway-api | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p')
+	@echo "Fetching the custom resource definitions of Gateway API, Traefik, Istio and Contour: 40 MB"
 	rm -rf $(CRDS) $(dir $@).crds-*
 	mkdir -p $(CRDS)
-	cp -R "$$module/config/crd" $(CRDS)/gateway-api
+	cp -R "$(call module,sigs.k8s.io/gateway-api)/config/crd" $(CRDS)/gateway-api
+	cp "$(call module,github.com/traefik/traefik/v3)/docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml" $(CRDS)/traefik.yaml
+	cp "$(call module,istio.io/api)/kubernetes/customresourcedefinitions.gen.yaml" $(CRDS)/istio.yaml
+	cp "$(call module,github.com/projectcontour/contour)/examples/contour/01-crds.yaml" $(CRDS)/contour.yaml
 	chmod -R u+w $(CRDS)
 	touch $@
 

@@ -41,6 +41,7 @@ mod services;
 mod cluster_to_scrape;
 /// API servers that publish their own addresses.
 mod replicas;
+mod routes;
 /// The chart in a real cluster.
 mod chart;
 /// A real Prometheus: both formats, the alert rules, and promtool.
