@@ -159,7 +159,13 @@ impl Served for Routed {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::super::ObjectKey;
     use super::super::fixtures::{check, folded};
+    use super::super::index::Index;
     use super::*;
 
     #[test]
@@ -174,5 +180,57 @@ mod tests {
             read.extend(objects.kept("Service", service));
             folded(Edges::default(), read)
         });
+    }
+
+    fn object(kind: &'static str, kept: Kept<Routed>) -> Object<Kept<Routed>> {
+        let owner = Owner {
+            created: None,
+            kind,
+            namespace: "trade".into(),
+            name: "one".into(),
+        };
+        Object {
+            owner,
+            labels: Arc::default(),
+            kept: Some(kept),
+        }
+    }
+
+    /// A Service at this many addresses.
+    fn service(addresses: usize) -> Kept<Routed> {
+        let ips: Vec<_> = (0..addresses)
+            .map(|n| json!({"hostname": format!("lb{n}.test")}))
+            .collect();
+        let service = serde_json::from_value(json!({
+            "spec": {"ports": [{"name": "websecure", "port": 443}]},
+            "status": {"loadBalancer": {"ingress": ips}},
+        }));
+        Kept::Edge(Edge::of(service.unwrap()))
+    }
+
+    #[test]
+    fn a_service_that_comes_changes_and_goes_changes_the_routes_and_only_then() {
+        let rules: Vec<_> = (0..300)
+            .map(|n| json!({"match": format!("Host(`h{n}.test`)")}))
+            .collect();
+        let route = serde_json::from_value(json!({"spec": {"routes": rules, "tls": {}}}));
+        let mut edges = Edges::default();
+        let route = object(
+            "IngressRoute",
+            Kept::Route(Routed::of(&owner(), route.unwrap())),
+        );
+        let key = ObjectKey::from(&route.owner);
+        assert_eq!(edges.put(route), std::slice::from_ref(&key));
+        let count = |edges: &Edges<Routed>| edges.declared(&key).unwrap().targets.len();
+        for (addresses, touched) in [(1, 1), (2, 1), (2, 0), (0, 1), (0, 0), (2, 1)] {
+            let put = edges.put(object("Service", service(addresses)));
+            assert_eq!((put.len(), count(&edges)), (touched, 300 * addresses));
+        }
+        let gone = ObjectKey::from(&object("Service", service(0)).owner);
+        assert_eq!((edges.take(&gone).len(), count(&edges)), (1, 0));
+    }
+
+    fn owner() -> Owner {
+        object("IngressRoute", service(0)).owner
     }
 }
