@@ -90,14 +90,18 @@ $(GO_STAMP):
 	rm -f $(dir $@).go-*
 	touch $@
 
+# Each module is fetched by itself, so that none of what it needs to be built is.
+module = $$(cd tests/tools/crds && go mod download -json $(1) | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p')
+
 $(CRD_STAMP):
-	@echo "Fetching the definitions of Gateway API and cert-manager: seconds"
-	module=$$(cd tests/tools/crds && go mod download -json sigs.k8s.io/gateway-api | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p')
+	@echo "Fetching the custom resource definitions of Gateway API, cert-manager, Traefik, Istio and Contour: 50 MB"
 	rm -rf $(CRDS) $(dir $@).crds-*
 	mkdir -p $(CRDS)
-	cp -R "$$module/config/crd" $(CRDS)/gateway-api
-	module=$$(cd tests/tools/crds && go mod download -json github.com/cert-manager/cert-manager | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p')
-	cp -R "$$module/deploy/crds" $(CRDS)/cert-manager
+	cp -R "$(call module,sigs.k8s.io/gateway-api)/config/crd" $(CRDS)/gateway-api
+	cp -R "$(call module,github.com/cert-manager/cert-manager)/deploy/crds" $(CRDS)/cert-manager
+	cp "$(call module,github.com/traefik/traefik/v3)/docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml" $(CRDS)/traefik.yaml
+	cp "$(call module,istio.io/api)/kubernetes/customresourcedefinitions.gen.yaml" $(CRDS)/istio.yaml
+	cp "$(call module,github.com/projectcontour/contour)/examples/contour/01-crds.yaml" $(CRDS)/contour.yaml
 	chmod -R u+w $(CRDS)
 	touch $@
 

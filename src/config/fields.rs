@@ -70,6 +70,10 @@ impl Default for Config {
                 node: true,
                 ingress: true,
                 gateway: true,
+                traefik: true,
+                istio: true,
+                contour: true,
+                openshift: false,
                 service: ServiceDiscovery {
                     enabled: true,
                     nodes: 2,
@@ -413,6 +417,28 @@ fn switch(enabled: &mut bool, written: &Written<'_>) {
     *enabled = source.enabled;
 }
 
+/// The switch of a source that is off unless it is asked for.
+struct OptIn {
+    enabled: bool,
+}
+
+impl Section for OptIn {
+    const FIELDS: &'static [Field<Self>] = &[Field {
+        name: "enabled",
+        kind: "`true` or `false`",
+        default: "false",
+        meaning: "Whether the source is on.",
+        read: |source, written| written.set(&mut source.enabled, value::flag),
+        inside: None,
+    }];
+}
+
+fn opt_in(enabled: &mut bool, written: &Written<'_>) {
+    let mut source = OptIn { enabled: *enabled };
+    written.section(&mut source);
+    *enabled = source.enabled;
+}
+
 impl Section for Discovery {
     const FIELDS: &'static [Field<Self>] = &[
         Field {
@@ -448,6 +474,40 @@ impl Section for Discovery {
             meaning: "The hosts of Gateway API: Gateways, `ListenerSet`s and their routes.",
             read: |discovery, written| switch(&mut discovery.gateway, written),
             inside: Some(rows::<Source>),
+        },
+        Field {
+            name: "traefik",
+            kind: "map",
+            default: "{}",
+            meaning: "The hosts of Traefik's IngressRoutes and IngressRouteTCPs, at the Services labelled \
+                      `app.kubernetes.io/name: traefik`.",
+            read: |discovery, written| switch(&mut discovery.traefik, written),
+            inside: Some(rows::<Source>),
+        },
+        Field {
+            name: "istio",
+            kind: "map",
+            default: "{}",
+            meaning: "The hosts of Istio's Gateways, at the Services in front of the pods they select.",
+            read: |discovery, written| switch(&mut discovery.istio, written),
+            inside: Some(rows::<Source>),
+        },
+        Field {
+            name: "contour",
+            kind: "map",
+            default: "{}",
+            meaning: "The hosts of Contour's HTTPProxies.",
+            read: |discovery, written| switch(&mut discovery.contour, written),
+            inside: Some(rows::<Source>),
+        },
+        Field {
+            name: "openshift",
+            kind: "map",
+            default: "{}",
+            meaning: "The hosts of OpenShift's Routes. Routes may carry private keys, which reading Routes \
+                      gives access to; the program does not keep them.",
+            read: |discovery, written| opt_in(&mut discovery.openshift, written),
+            inside: Some(rows::<OptIn>),
         },
         Field {
             name: "service",

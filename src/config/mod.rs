@@ -57,11 +57,15 @@ pub use value::is_namespace;
 const MAX_BYTES: u64 = 8 << 20;
 
 /// The names of the discovery sources, as rules refer to them; `static` is this file's `targets`.
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 18] = [
     "api_server",
     "node",
     "ingress",
     "gateway",
+    "traefik",
+    "istio",
+    "contour",
+    "openshift",
     "service",
     "authority",
     "validating_webhook",
@@ -267,6 +271,14 @@ pub struct Discovery {
     pub ingress: bool,
     /// Hosts of Gateway API.
     pub gateway: bool,
+    /// Hosts of Traefik's routes.
+    pub traefik: bool,
+    /// Hosts of Istio's Gateways.
+    pub istio: bool,
+    /// Hosts of Contour's proxies.
+    pub contour: bool,
+    /// Hosts of `OpenShift`'s Routes, which may carry private keys.
+    pub openshift: bool,
     /// Ports of Services.
     pub service: ServiceDiscovery,
     /// What cert-manager has issued.

@@ -5,7 +5,7 @@
 //! host, so that a tenant's host name leads nowhere by itself. Which controller serves the object,
 //! and what its annotations mean to that one, comes from `ingress_class.rs` and `controller.rs`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use futures::stream::BoxStream;
@@ -13,16 +13,17 @@ use k8s_openapi::api::networking::v1::{
     Ingress, IngressClass, IngressLoadBalancerIngress, IngressSpec, IngressTLS,
 };
 
+use super::balancer::{HTTPS, addresses, fronts_at};
 use super::controller::{Listeners, Manner, reads};
-use super::host::{Host, dialled, dns_name};
+use super::host::{Host, dns_name};
 use super::index::indexed;
 use super::ingress_class::{Class, Ingresses, Kept};
 use super::kind::Kind;
 use super::object::Targets;
-use super::published::{Published, TARGETS_PER_OBJECT};
+use super::published::{self, Exposed, Front};
 use super::watch::Watch;
 use super::{Cluster, Context, DropReason, Dropped, Source, Start, Update};
-use crate::model::{Address, Owner, PlaintextRule, SecretName, Target, clean};
+use crate::model::{Address, Owner, PlaintextRule, clean};
 
 pub(super) const SOURCE: Source = Source {
     name: NAME,
@@ -41,12 +42,6 @@ const CLASSES: Kind = Kind::cluster_scoped::<IngressClass>();
 
 /// The class, as it was named before there was `spec.ingressClassName`.
 const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
-
-/// The port of TLS where the status names none (`IngressTLS`: "443").
-const HTTPS: u16 = 443;
-
-/// The port of plaintext where the status names none.
-const HTTP: u16 = 80;
 
 fn start(context: &Context, cluster: &Cluster) -> BoxStream<'static, Update> {
     let ingresses = Watch::all(context, cluster, INGRESSES, |_, ingress| {
@@ -101,69 +96,17 @@ impl Facts {
     }
 }
 
-/// A host, and what the object says of it.
-#[derive(Clone)]
-struct Exposed {
-    host: Host,
-    tls: bool,
-    plaintext: PlaintextRule,
-    /// The name of the Secret that the certificate is taken from, where there is one.
-    secret: Option<Arc<str>>,
-}
-
 /// Every target that an Ingress comes to where it is served in this manner, and every host that
 /// cannot be one.
 #[must_use]
 pub(super) fn targets(owner: &Owner, facts: &Facts, manner: &Manner) -> Targets {
     let mut dropped = facts.dropped.clone();
     let exposed = exposed(facts, manner, &mut dropped);
-    let hosts: Vec<_> = exposed.iter().map(|exposed| exposed.host.clone()).collect();
     let fronts = fronts(&facts.published, manner.listeners.as_ref());
-
-    let mut targets = Vec::new();
-    for exposed in &exposed {
-        let more = fronts
-            .as_ref()
-            .map_err(|reason| *reason)
-            .and_then(|fronts| {
-                let name = exposed.host.asked(|other| hosts.contains(other))?;
-                if targets.len() + fronts.len() > TARGETS_PER_OBJECT {
-                    return Err(DropReason::Cap);
-                }
-                let target = |front| exposed.at(owner, front, name.as_ref());
-                Ok(fronts.iter().map(target).collect::<Vec<_>>())
-            });
-        match more {
-            Ok(more) => targets.extend(more),
-            Err(reason) => dropped.push(Dropped {
-                host: exposed.host.label(),
-                reason,
-            }),
-        }
-    }
+    let fronts = fronts.as_deref().map_err(|reason| *reason);
+    let (targets, more) = published::targets(NAME, owner, &exposed, fronts);
+    dropped.extend(more);
     (targets, dropped)
-}
-
-impl Exposed {
-    fn at(&self, owner: &Owner, front: &Front, name: Option<&Arc<str>>) -> Target {
-        let secret = self.secret.as_ref().map(|name| SecretName {
-            namespace: Arc::clone(&owner.namespace),
-            name: Arc::clone(name),
-        });
-        let published = Published {
-            source: NAME,
-            owner,
-            host: &self.host,
-            name,
-            address: &front.address,
-            port: front.port,
-            tls: self.tls,
-            http: &front.plaintext,
-            plaintext: self.plaintext,
-            secret: secret.as_ref(),
-        };
-        published.target()
-    }
 }
 
 /// The object's own hosts, then those that its annotations add.
@@ -322,16 +265,6 @@ impl TlsHosts {
     }
 }
 
-/// One place where the object is served.
-#[derive(Debug, PartialEq, Eq)]
-struct Front {
-    address: Address,
-    /// Where TLS is spoken.
-    port: u16,
-    /// Where plaintext is looked for besides the TLS port.
-    plaintext: Vec<u16>,
-}
-
 fn published(ingress: &Ingress) -> &[IngressLoadBalancerIngress] {
     ingress
         .status
@@ -339,31 +272,6 @@ fn published(ingress: &Ingress) -> &[IngressLoadBalancerIngress] {
         .and_then(|status| status.load_balancer.as_ref())
         .and_then(|balancer| balancer.ingress.as_deref())
         .unwrap_or_default()
-}
-
-/// Every address that the status publishes, once, with the TCP ports that it lists; or why there
-/// is none to dial.
-fn addresses(
-    published: &[IngressLoadBalancerIngress],
-) -> Result<Vec<(Address, Vec<u16>)>, DropReason> {
-    let mut addresses: Vec<(Address, Vec<u16>)> = Vec::new();
-    let mut index = HashMap::new();
-    for entry in published {
-        let Some(address) = address(entry) else {
-            continue;
-        };
-        let at = *index.entry(address.clone()).or_insert(addresses.len());
-        match addresses.get_mut(at) {
-            Some((_, ports)) => ports.extend(tcp_ports(entry)),
-            None => addresses.push((address, tcp_ports(entry))),
-        }
-    }
-    addresses.retain(|(_, ports)| !ports.is_empty());
-    match (addresses.is_empty(), published.is_empty()) {
-        (false, _) => Ok(addresses),
-        (true, true) => Err(DropReason::NoAddress),
-        (true, false) => Err(DropReason::Unsupported),
-    }
 }
 
 /// Every place where the object is served.
@@ -376,7 +284,7 @@ fn fronts(
         .iter()
         .flat_map(|(address, ports)| match listeners {
             Some(listeners) => listening(address, listeners),
-            None => at(address, ports),
+            None => fronts_at(address, ports),
         });
     Ok(fronts.collect())
 }
@@ -395,47 +303,6 @@ fn listening(address: &Address, listeners: &Listeners) -> Vec<Front> {
         plaintext: listeners.http.clone(),
     };
     tls.iter().map(front).collect()
-}
-
-/// The entry's IP address, else its host name; `None` where neither can be dialled.
-fn address(entry: &IngressLoadBalancerIngress) -> Option<Address> {
-    [&entry.ip, &entry.hostname]
-        .into_iter()
-        .find_map(|field| field.as_deref().filter(|text| !text.is_empty()))
-        .and_then(dialled)
-}
-
-/// The TCP ports that an entry lists (UDP and SCTP are passed over): 443 and 80 where it lists
-/// none at all.
-fn tcp_ports(entry: &IngressLoadBalancerIngress) -> Vec<u16> {
-    let listed = entry.ports.as_deref().unwrap_or_default();
-    if listed.is_empty() {
-        return vec![HTTPS, HTTP];
-    }
-    listed
-        .iter()
-        .filter(|status| matches!(status.protocol.as_str(), "" | "TCP"))
-        .filter_map(|status| u16::try_from(status.port).ok())
-        .filter(|port| *port != 0)
-        .collect()
-}
-
-/// One front for each TLS port of an address.
-///
-/// `IngressPortStatus` does not say what a port speaks. By custom the plaintext ports end in 80
-/// (80, 8080, 30080); the others are taken for TLS, or all of them where none is left.
-fn at(address: &Address, ports: &[u16]) -> Vec<Front> {
-    let each: BTreeSet<u16> = ports.iter().copied().collect();
-    let (mut plaintext, mut tls): (Vec<_>, Vec<_>) = each.into_iter().partition(|p| p % 100 == 80);
-    if tls.is_empty() {
-        tls = std::mem::take(&mut plaintext);
-    }
-    let front = |port| Front {
-        address: address.clone(),
-        port,
-        plaintext: plaintext.clone(),
-    };
-    tls.into_iter().map(front).collect()
 }
 
 #[cfg(test)]

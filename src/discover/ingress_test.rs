@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::super::index::Index;
+use super::super::published::TARGETS_PER_OBJECT;
 use super::super::{Declared, Object, ObjectKey};
 use super::*;
 use crate::model::{PlaintextRule, RootsRef, Target, UnixTime};

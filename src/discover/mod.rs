@@ -10,22 +10,28 @@ mod backoff;
 mod authority;
 mod behind;
 mod bundle;
+mod balancer;
 mod catalog;
 mod caps;
 mod cert_manager;
 mod cluster;
+mod contour;
 mod controller;
 mod crd_conversion;
 mod demands;
 mod faces;
 mod files;
+mod edge;
 mod fixed;
+#[cfg(test)]
+mod fixtures;
 mod gateway;
 mod host;
 mod ingress;
 mod ingress_class;
 mod index;
 mod issuance;
+mod istio;
 mod join;
 mod journal;
 mod kind;
@@ -35,6 +41,7 @@ mod node;
 mod node_ports;
 mod object;
 mod permission;
+mod openshift;
 mod published;
 pub mod rbac;
 mod secret;
@@ -42,6 +49,7 @@ mod service;
 mod shelf;
 mod speaks;
 mod validating_webhook;
+mod traefik;
 mod watch;
 
 use std::sync::Arc;
@@ -65,6 +73,10 @@ pub const SOURCES: &[Source] = &[
     node::SOURCE,
     ingress::SOURCE,
     gateway::SOURCE,
+    traefik::SOURCE,
+    istio::SOURCE,
+    contour::SOURCE,
+    openshift::SOURCE,
     service::SOURCE,
     authority::SOURCE,
     validating_webhook::SOURCE,
@@ -374,6 +386,9 @@ mod tests {
                 "node",
                 "ingress",
                 "gateway",
+                "traefik",
+                "istio",
+                "contour",
                 "service",
                 "authority",
                 "validating_webhook",
@@ -387,6 +402,9 @@ mod tests {
         let mut config = Config::clone(&context.config);
         config.discovery.ingress = false;
         config.discovery.gateway = false;
+        config.discovery.traefik = false;
+        config.discovery.istio = false;
+        config.discovery.contour = false;
         config.discovery.service.enabled = false;
         config.discovery.authority = false;
         config.discovery.cert_manager = false;

@@ -1,16 +1,111 @@
-//! A host that an object has published at an address: the target that it comes to.
+//! Hosts that an object has published at addresses: the targets that they come to.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::demands::demanded_at;
 use super::host::Host;
+use super::object::Targets;
+use super::{DropReason, Dropped};
 use crate::model::{
-    Address, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, SecretName, Target,
-    TlsDoor,
+    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, SecretName,
+    Target, TlsDoor, clean,
 };
 
 /// The most targets that one object may come to: twice what the caps allow a whole namespace by
 /// default. Bounds the work that hosts times addresses could cause.
 pub(super) const TARGETS_PER_OBJECT: usize = 10_000;
+
+/// A host, and what the object says of it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Exposed {
+    /// The host.
+    pub(super) host: Host,
+    /// Whether TLS is declared for it.
+    pub(super) tls: bool,
+    /// What it may do in clear.
+    pub(super) plaintext: PlaintextRule,
+    /// The name of the Secret, beside the object, that the certificate is taken from, where there
+    /// is one alone.
+    pub(super) secret: Option<Arc<str>>,
+}
+
+/// One place where an object is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Front {
+    /// Where it is dialled.
+    pub(super) address: Address,
+    /// Where TLS is spoken.
+    pub(super) port: u16,
+    /// Where plaintext is looked for besides the TLS port.
+    pub(super) plaintext: Vec<u16>,
+}
+
+/// Every host at every front; and every host that cannot be a target, with the reason that there is
+/// no front or its own. Each host is given once.
+pub(super) fn targets(
+    source: &'static str,
+    owner: &Owner,
+    exposed: &[Exposed],
+    fronts: Result<&[Front], DropReason>,
+) -> Targets {
+    let hosts: HashSet<_> = exposed.iter().map(|exposed| &exposed.host).collect();
+    let (mut targets, mut dropped) = (Vec::new(), Vec::new());
+    for exposed in exposed {
+        let more = fronts.and_then(|fronts| {
+            let name = exposed.host.asked(|other| hosts.contains(other))?;
+            if targets.len() + fronts.len() > TARGETS_PER_OBJECT {
+                return Err(DropReason::Cap);
+            }
+            let target = |front| exposed.at(source, owner, front, name.as_ref());
+            Ok(fronts.iter().map(target).collect::<Vec<_>>())
+        });
+        match more {
+            Ok(more) => targets.extend(more),
+            Err(reason) => dropped.push(Dropped {
+                host: exposed.host.label(),
+                reason,
+            }),
+        }
+    }
+    (targets, dropped)
+}
+
+/// What is written as a host and is none.
+pub(super) fn unusable(text: &str) -> Dropped {
+    Dropped {
+        host: clean(text).into(),
+        reason: DropReason::Unsupported,
+    }
+}
+
+impl Exposed {
+    fn at(
+        &self,
+        source: &'static str,
+        owner: &Owner,
+        front: &Front,
+        name: Option<&Arc<str>>,
+    ) -> Target {
+        let secret = self.secret.as_ref().map(|name| SecretName {
+            namespace: Arc::clone(&owner.namespace),
+            name: Arc::clone(name),
+        });
+        let published = Published {
+            source,
+            owner,
+            host: &self.host,
+            name,
+            address: &front.address,
+            port: front.port,
+            tls: self.tls,
+            http: &front.plaintext,
+            plaintext: self.plaintext,
+            secret: secret.as_ref(),
+        };
+        published.target()
+    }
+}
 
 /// One host at one address, written by tenants and meant for the public.
 #[derive(Clone, Copy)]
@@ -81,4 +176,33 @@ impl Published<'_> {
             guarded: true,
         })
     }
+}
+
+/// A port that is open to the outside and that no host is declared for, with the object as its only
+/// owner. Plaintext is looked for on the very port, unless it is allowed: what else the object has
+/// open is rows of its own.
+pub(super) fn nameless(
+    source: &'static str,
+    owner: &Owner,
+    address: &Address,
+    port: u16,
+    tls: bool,
+    plaintext: PlaintextRule,
+) -> Target {
+    let host = Published {
+        source,
+        owner,
+        host: &Host::Any,
+        name: None,
+        address,
+        port,
+        tls,
+        http: &[],
+        plaintext,
+        secret: None,
+    };
+    let mut target = host.target();
+    target.expect.clients = Clients::Unknown;
+    target.expect.client_auth = demanded_at(port);
+    target
 }

@@ -18,19 +18,17 @@ use std::sync::Arc;
 use futures::stream::BoxStream;
 use k8s_openapi::api::core::v1::{LoadBalancerIngress, Service, ServicePort, ServiceSpec};
 
-use super::demands::demanded_at;
 use super::host::dns_name;
 use super::index::indexed;
 use super::kind::Kind;
 use super::node;
 use super::node_ports::{Kept, NodePorts};
 use super::object::Targets;
+use super::published::{TARGETS_PER_OBJECT, nameless};
 use super::speaks::{Speaks, speaks};
 use super::watch::Watch;
 use super::{Cluster, Context, DropReason, Dropped, Source, Start, Update};
-use crate::model::{
-    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
-};
+use crate::model::{Address, Owner, PlaintextRule};
 
 pub(super) const SOURCE: Source = Source {
     name: NAME,
@@ -43,10 +41,6 @@ pub(super) const SOURCE: Source = Source {
 const NAME: &str = "service";
 
 const SERVICES: Kind = Kind::namespaced::<Service>();
-
-/// The most targets that one object may come to: twice what the caps allow a whole namespace by
-/// default. Bounds the work that ports times addresses could cause.
-const TARGETS_PER_OBJECT: usize = 10_000;
 
 /// Roles in some namespaces cannot permit to read nodes: there, node ports may have to be left out.
 fn start(context: &Context, cluster: &Cluster) -> BoxStream<'static, Update> {
@@ -293,7 +287,7 @@ pub(super) fn targets(owner: &Owner, exposed: &Exposed, nodes: &[IpAddr], inside
             PlaintextRule::Redirect
         };
         let tls = front.speaks == Speaks::Tls && !inconclusive;
-        target(owner, front.address.clone(), front.port, tls, plaintext)
+        nameless(NAME, owner, &front.address, front.port, tls, plaintext)
     });
     let mut targets: Vec<_> = fronts.collect();
     let families = &exposed.families;
@@ -308,7 +302,8 @@ pub(super) fn targets(owner: &Owner, exposed: &Exposed, nodes: &[IpAddr], inside
             let tls = node_port.speaks == Speaks::Tls && node_port.promised;
             targets.extend(nodes.iter().map(|ip| {
                 let address = Address::Ip(*ip);
-                target(owner, address, node_port.port, tls, PlaintextRule::Redirect)
+                let plaintext = PlaintextRule::Redirect;
+                nameless(NAME, owner, &address, node_port.port, tls, plaintext)
             }));
         }
     }
@@ -317,53 +312,6 @@ pub(super) fn targets(owner: &Owner, exposed: &Exposed, nodes: &[IpAddr], inside
         reason,
     };
     (targets, dropped.into_iter().map(nameless).collect())
-}
-
-/// Plaintext is looked for on the very port, if at all: the others of a Service are rows too.
-fn target(
-    owner: &Owner,
-    address: Address,
-    port: u16,
-    tls: bool,
-    plaintext: PlaintextRule,
-) -> Target {
-    let plain_door = PlainDoor {
-        address: address.clone(),
-        port,
-        host: Arc::default(),
-        guarded: true,
-    };
-    let looked_for = plaintext != PlaintextRule::Allowed;
-    Target {
-        row: Row {
-            source: NAME,
-            namespace: Arc::clone(&owner.namespace),
-            host: Arc::default(),
-            port,
-            address: address.to_string().into(),
-            name: Arc::clone(&owner.name),
-        },
-        plaintext: looked_for
-            .then(|| Arc::new(plain_door))
-            .into_iter()
-            .collect(),
-        tls: Arc::new(TlsDoor {
-            address,
-            port,
-            server_name: None,
-            guarded: true,
-        }),
-        expect: Expectation {
-            tls,
-            name: None,
-            roots: RootsRef::Public,
-            plaintext,
-            clients: Clients::Unknown,
-            client_auth: demanded_at(port),
-            ..Expectation::default()
-        },
-        owners: vec![owner.clone()],
-    }
 }
 
 #[cfg(test)]

@@ -17,7 +17,14 @@ pub(super) const CHECK: Check = Check {
 };
 
 /// The sources whose objects say whether a host has TLS; all others have nothing but TLS.
-const DECLARING_SOURCES: &[&str] = &["ingress", "gateway"];
+const DECLARING_SOURCES: &[&str] = &[
+    "ingress",
+    "gateway",
+    "traefik",
+    "istio",
+    "contour",
+    "openshift",
+];
 
 const DECLARED: Family = Family {
     name: "kube_https_tls_declared",

@@ -339,7 +339,7 @@ impl Cluster {
         panic!("{} is not served", kind.plural);
     }
 
-    /// Where an object is, and its name. The kinds of the tests all take an s in the plural.
+    /// Where an object is, and its name.
     fn written(&self, object: &Value) -> (Api<DynamicObject>, String) {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
@@ -347,7 +347,7 @@ impl Cluster {
         let kind = ApiResource {
             group: group.to_owned(),
             version: version.to_owned(),
-            plural: format!("{}s", kind.to_lowercase()),
+            plural: plural(&kind),
             api_version,
             kind,
         };
@@ -404,6 +404,15 @@ impl Drop for Cluster {
 /// Every rule that the sources ask for where they look at these namespaces; none for all.
 pub(crate) fn needed(namespaces: &[String]) -> BTreeMap<Grant, Vec<PolicyRule>> {
     rules(SOURCES.iter().flat_map(|source| source.access), namespaces)
+}
+
+/// Of the tests' kinds all take an s in the plural, or `ies`.
+fn plural(kind: &str) -> String {
+    let kind = kind.to_lowercase();
+    match kind.strip_suffix("xy") {
+        Some(stem) => format!("{stem}xies"),
+        None => format!("{kind}s"),
+    }
 }
 
 fn applying() -> PatchParams {

@@ -49,6 +49,7 @@ mod stored;
 mod cert_manager;
 /// API servers that publish their own addresses.
 mod replicas;
+mod routes;
 /// The chart in a real cluster.
 mod chart;
 /// A real Prometheus: both formats, the alert rules, and promtool.

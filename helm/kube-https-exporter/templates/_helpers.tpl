@@ -50,7 +50,7 @@ what is in no namespace.
 {{- $everywhere := list }}
 {{- $roles := list }}
 {{- range $access }}
-  {{- if dig "discovery" .source "enabled" true $.Values.config }}
+  {{- if dig "discovery" .source "enabled" (not .optIn) $.Values.config }}
     {{- $rule := dict "apiGroups" (list .group) "resources" (list .resource) "verbs" .verbs }}
     {{- with .names }}{{ $_ := set $rule "resourceNames" . }}{{ end }}
     {{- if .namespace }}

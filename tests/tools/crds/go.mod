@@ -3,6 +3,10 @@ module kube-https-exporter/tests/crds
 
 go 1.26
 
-require sigs.k8s.io/gateway-api v1.6.3
-
-require github.com/cert-manager/cert-manager v1.21.2
+require (
+	github.com/cert-manager/cert-manager v1.21.2
+	github.com/projectcontour/contour v1.33.8
+	github.com/traefik/traefik/v3 v3.7.13
+	istio.io/api v1.31.4
+	sigs.k8s.io/gateway-api v1.6.3
+)
