@@ -163,6 +163,7 @@ impl Page {
 mod tests {
     use super::*;
     use crate::model::{Family, Row, Verdict};
+    use crate::record::Seen;
     use crate::record::grammar::{Read, read};
     use crate::record::samples::{
         DECLARED, INFO, NOT_AFTER, RENEWAL, SERVED, SUCCESS, VERSION, row, target,
@@ -174,7 +175,7 @@ mod tests {
     ];
 
     fn publish(store: &Store, row: Row, verdict: Verdict) {
-        store.publish(Arc::new(target(row)), verdict, true);
+        store.publish(Arc::new(target(row)), verdict, true, Seen::default());
     }
 
     fn body(store: &Store, format: Format) -> String {

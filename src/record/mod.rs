@@ -29,7 +29,7 @@ pub use encoder::Encoder;
 pub use ledger::Ledger;
 pub use own::Own;
 pub use progress::{Progress, Waiting};
-pub use row::{Posture, RowRecord};
+pub use row::{Posture, RowRecord, Seen};
 pub use store::Store;
 pub use summary::own_families;
 pub use text::Format;
