@@ -37,4 +37,4 @@ pub use text::Format;
 #[cfg(test)]
 mod grammar;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;

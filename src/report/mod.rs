@@ -1,0 +1,23 @@
+//! Report: what is known of each row, for people and for other programs.
+//!
+//! The metrics say what a row comes to; a report says what is behind it: the chain, every address,
+//! each answer in clear, the findings and where to read on. The commands, the status page and the
+//! API show the same report, in the same order, by the same filters.
+
+mod filter;
+mod order;
+mod runbook;
+mod time;
+mod view;
+
+pub use filter::Filter;
+pub use order::{is_shown, sort, worst};
+pub use runbook::runbook;
+pub use time::{distance, rfc3339};
+pub use view::{
+    AddressView, CertificateView, FailureView, FindingView, OwnerView, PlainAnswerView, PlainView,
+    TargetView, WaivedView,
+};
+
+#[cfg(test)]
+pub(crate) mod samples;

@@ -1,0 +1,471 @@
+//! A row as it is told to other programs: the shape of the JSON that `docs/targets.schema.json`
+//! describes. What is not known is absent.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use crate::model::{
+    AddressSeen, Certificate, Failure, Finding, Owner, PlainAddressSeen, PlainAnswer, PlainDoor,
+    PlainSeen, VersionAnswer, Waived,
+};
+use crate::probe::names::{cipher_name, group_name};
+use crate::record::RowRecord;
+
+use super::order::worst;
+use super::time::rfc3339;
+
+/// A row: its labels as in the metrics, its verdict, and what was seen.
+#[derive(Clone, Debug, Serialize)]
+pub struct TargetView<'a> {
+    /// The discovery source.
+    pub source: &'static str,
+    /// The owning object's namespace; empty where there is none.
+    pub namespace: &'a str,
+    /// The owning object's name.
+    pub name: &'a str,
+    /// The name as declared; empty where none was.
+    pub host: &'a str,
+    /// The TLS door's port.
+    pub port: u16,
+    /// What was declared to dial.
+    pub address: &'a str,
+    /// All in one word: [`crate::record::Posture::label`].
+    pub state: &'static str,
+    /// How bad the worst finding is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub severity: Option<&'static str>,
+    /// Every object behind the row, the oldest first.
+    pub owners: Vec<OwnerView<'a>>,
+    /// What is wrong.
+    pub findings: Vec<FindingView<'a>>,
+    /// What is wrong and accepted.
+    pub waived: Vec<WaivedView<'a>>,
+    /// When the leaf expires, at the least favourable address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<String>,
+    /// When it was last probed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_probe: Option<String>,
+    /// How long that took, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_seconds: Option<f64>,
+    /// Why nothing could be dialled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureView<'a>>,
+    /// What each address showed.
+    pub addresses: Vec<AddressView<'a>>,
+    /// What each port answered in clear.
+    pub plaintext: Vec<PlainView<'a>>,
+}
+
+/// An object behind a row.
+#[derive(Clone, Debug, Serialize)]
+pub struct OwnerView<'a> {
+    /// Its kind, as Kubernetes spells it.
+    pub kind: &'static str,
+    /// Its namespace; empty where there is none.
+    pub namespace: &'a str,
+    /// Its name.
+    pub name: &'a str,
+}
+
+/// What is wrong.
+#[derive(Clone, Debug, Serialize)]
+pub struct FindingView<'a> {
+    /// Its name.
+    pub finding: &'static str,
+    /// How bad.
+    pub severity: &'static str,
+    /// What it means, in general.
+    pub help: &'static str,
+    /// The particulars; empty where there are none.
+    pub detail: &'a str,
+    /// Where the runbook is: a path below the exporter's address.
+    pub runbook: String,
+    /// Whether a baseline has it not; only where there is a baseline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new: Option<bool>,
+}
+
+/// What is wrong and accepted.
+#[derive(Clone, Debug, Serialize)]
+pub struct WaivedView<'a> {
+    /// What holds.
+    #[serde(flatten)]
+    pub finding: FindingView<'a>,
+    /// The last day on which it is accepted.
+    pub until: &'a str,
+    /// Why it is accepted.
+    pub reason: &'a str,
+}
+
+/// Why an attempt showed nothing.
+#[derive(Clone, Debug, Serialize)]
+pub struct FailureView<'a> {
+    /// The closed set that metrics carry.
+    pub reason: &'static str,
+    /// The particulars.
+    pub detail: &'a str,
+}
+
+/// What one address showed.
+#[derive(Clone, Debug, Serialize)]
+pub struct AddressView<'a> {
+    /// The address dialled.
+    pub ip: IpAddr,
+    /// Why the last probe of it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureView<'a>>,
+    /// When the handshake below was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen: Option<String>,
+    /// The version agreed on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<&'static str>,
+    /// The cipher suite agreed on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cipher: Option<String>,
+    /// The key-exchange group agreed on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// The application protocol agreed on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alpn: Option<&'a str>,
+    /// Whether a client certificate was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<&'static str>,
+    /// Whether the server proved that it holds the leaf's key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_proven: Option<bool>,
+    /// Whether an OCSP response was stapled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ocsp_stapled: Option<bool>,
+    /// By version: `accepted` or `refused`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub versions: BTreeMap<&'static str, &'static str>,
+    /// When the versions were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub versions_seen: Option<String>,
+    /// The certificates as they were sent, the leaf first.
+    pub chain: Vec<CertificateView<'a>>,
+}
+
+/// One certificate.
+#[derive(Clone, Debug, Serialize)]
+pub struct CertificateView<'a> {
+    /// Lower-case hexadecimal.
+    pub fingerprint_sha256: String,
+    /// Why nothing could be read of it; then all that follows is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<&'a str>,
+    /// The subject's common name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject_common_name: Option<&'a str>,
+    /// The issuer's common name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer_common_name: Option<&'a str>,
+    /// The issuer's organisation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer_organization: Option<&'a str>,
+    /// Lower-case hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serial_number: Option<&'a str>,
+    /// First instant of validity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<String>,
+    /// Last second of validity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<String>,
+    /// `RSA`, `ECDSA`, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_algorithm: Option<&'a str>,
+    /// In bits, where the algorithm has such a notion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_size: Option<u32>,
+    /// As Go spells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature_algorithm: Option<&'a str>,
+    /// Whether it is a certificate authority.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_ca: Option<bool>,
+    /// DNS names of the subject alternative name.
+    pub dns_names: Vec<&'a str>,
+    /// IP addresses of the subject alternative name.
+    pub ip_names: Vec<IpAddr>,
+}
+
+/// What one port answered to HTTP in clear.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlainView<'a> {
+    /// The TCP port.
+    pub port: u16,
+    /// When it was last asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_probe: Option<String>,
+    /// Why nothing could be dialled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureView<'a>>,
+    /// What each address answered.
+    pub answers: Vec<PlainAnswerView<'a>>,
+}
+
+/// What one address answered to HTTP in clear.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlainAnswerView<'a> {
+    /// The address dialled.
+    pub ip: IpAddr,
+    /// `closed`, `filtered`, `http`, `http2`, `document`, `no_answer`, `silent` or `not_http`;
+    /// absent where it could not be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<&'static str>,
+    /// The HTTP status code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// The HTTP `Location`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location: Option<&'a str>,
+    /// Why it could not be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureView<'a>>,
+}
+
+impl<'a> From<&'a RowRecord> for TargetView<'a> {
+    fn from(row: &'a RowRecord) -> Self {
+        let own = &row.target.row;
+        let tls = &row.seen.tls;
+        Self {
+            source: own.source,
+            namespace: &own.namespace,
+            name: &own.name,
+            host: &own.host,
+            port: own.port,
+            address: &own.address,
+            state: row.posture.label(),
+            severity: worst(row).map(|severity| severity.label()),
+            owners: row.target.owners.iter().map(Into::into).collect(),
+            findings: row.findings.iter().map(Into::into).collect(),
+            waived: row.waived.iter().map(Into::into).collect(),
+            not_after: row.summary.not_after.and_then(rfc3339),
+            last_probe: tls.last_attempt.and_then(rfc3339),
+            duration_seconds: tls.took.map(|took| took.as_secs_f64()),
+            failure: tls.failure.as_ref().map(Into::into),
+            addresses: tls.addresses.iter().map(Into::into).collect(),
+            plaintext: row.seen.plain.iter().map(plain).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a Owner> for OwnerView<'a> {
+    fn from(owner: &'a Owner) -> Self {
+        Self {
+            kind: owner.kind,
+            namespace: &owner.namespace,
+            name: &owner.name,
+        }
+    }
+}
+
+impl<'a> From<&'a Finding> for FindingView<'a> {
+    fn from(finding: &'a Finding) -> Self {
+        Self {
+            finding: finding.spec.name,
+            severity: finding.severity.label(),
+            help: finding.spec.help,
+            detail: &finding.detail,
+            runbook: format!("/runbooks/{}", finding.spec.name),
+            new: None,
+        }
+    }
+}
+
+impl<'a> From<&'a Waived> for WaivedView<'a> {
+    fn from(waived: &'a Waived) -> Self {
+        Self {
+            finding: (&waived.finding).into(),
+            until: &waived.waiver.until,
+            reason: &waived.waiver.reason,
+        }
+    }
+}
+
+impl<'a> From<&'a Failure> for FailureView<'a> {
+    fn from(failure: &'a Failure) -> Self {
+        Self {
+            reason: failure.reason.label(),
+            detail: &failure.detail,
+        }
+    }
+}
+
+impl<'a> From<&'a AddressSeen> for AddressView<'a> {
+    fn from(seen: &'a AddressSeen) -> Self {
+        let handshake = seen.handshake.as_ref().map(|seen| &seen.value);
+        let versions = seen.versions.iter().flat_map(|seen| seen.value.iter());
+        Self {
+            ip: seen.ip,
+            failure: seen.failure.as_ref().map(Into::into),
+            seen: seen.handshake.as_ref().and_then(|seen| rfc3339(seen.at)),
+            version: handshake.map(|seen| seen.version.label()),
+            cipher: handshake.map(|seen| cipher_name(seen.cipher)),
+            group: handshake.and_then(|seen| seen.group).map(group_name),
+            alpn: handshake.and_then(|seen| seen.alpn.as_deref()),
+            client_certificate: handshake.map(|seen| seen.client_auth.label()),
+            key_proven: handshake.and_then(|seen| seen.key_proven),
+            ocsp_stapled: handshake.and_then(|seen| seen.stapled),
+            versions: versions
+                .filter_map(|(version, answer)| Some((version.label(), word(answer)?)))
+                .collect(),
+            versions_seen: seen.versions.and_then(|seen| rfc3339(seen.at)),
+            chain: handshake
+                .iter()
+                .flat_map(|seen| &seen.chain.certificates)
+                .map(Into::into)
+                .collect(),
+        }
+    }
+}
+
+const fn word(answer: VersionAnswer) -> Option<&'static str> {
+    match answer {
+        VersionAnswer::Accepted => Some("accepted"),
+        VersionAnswer::Refused => Some("refused"),
+        VersionAnswer::Unknown => None,
+    }
+}
+
+impl<'a> From<&'a Certificate> for CertificateView<'a> {
+    fn from(certificate: &'a Certificate) -> Self {
+        let facts = certificate.facts.as_ref().ok();
+        let names = facts.iter().flat_map(|facts| &facts.dns_names);
+        let ips = facts.iter().flat_map(|facts| &facts.ip_names);
+        Self {
+            fingerprint_sha256: certificate.fingerprint.to_string(),
+            unreadable: certificate.facts.as_ref().err().map(AsRef::as_ref),
+            subject_common_name: facts.and_then(|facts| text(&facts.subject_common_name)),
+            issuer_common_name: facts.and_then(|facts| text(&facts.issuer_common_name)),
+            issuer_organization: facts.and_then(|facts| text(&facts.issuer_organization)),
+            serial_number: facts.and_then(|facts| text(&facts.serial_number)),
+            not_before: facts.and_then(|facts| rfc3339(facts.not_before)),
+            not_after: facts.and_then(|facts| rfc3339(facts.not_after)),
+            key_algorithm: facts.and_then(|facts| text(&facts.key_algorithm)),
+            key_size: facts.map(|facts| facts.key_size).filter(|size| *size > 0),
+            signature_algorithm: facts.and_then(|facts| text(&facts.signature_algorithm)),
+            is_ca: facts.map(|facts| facts.is_ca),
+            dns_names: names.map(AsRef::as_ref).collect(),
+            ip_names: ips.copied().collect(),
+        }
+    }
+}
+
+fn text(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+fn plain<'a>((door, seen): &'a (impl AsRef<PlainDoor>, impl AsRef<PlainSeen>)) -> PlainView<'a> {
+    let seen = seen.as_ref();
+    PlainView {
+        port: door.as_ref().port,
+        last_probe: seen.last_attempt.and_then(rfc3339),
+        failure: seen.failure.as_ref().map(Into::into),
+        answers: seen.addresses.iter().map(Into::into).collect(),
+    }
+}
+
+impl<'a> From<&'a PlainAddressSeen> for PlainAnswerView<'a> {
+    fn from(seen: &'a PlainAddressSeen) -> Self {
+        let (status, location) = match &seen.answer {
+            PlainAnswer::Http {
+                status, location, ..
+            } => (Some(*status), location.as_deref()),
+            _ => (None, None),
+        };
+        let failure = match &seen.answer {
+            PlainAnswer::Unknown(failure) => Some(failure.into()),
+            _ => None,
+        };
+        Self {
+            ip: seen.ip,
+            answer: kind(&seen.answer),
+            status,
+            location,
+            failure,
+        }
+    }
+}
+
+const fn kind(answer: &PlainAnswer) -> Option<&'static str> {
+    Some(match answer {
+        PlainAnswer::Closed => "closed",
+        PlainAnswer::Filtered => "filtered",
+        PlainAnswer::Http { .. } => "http",
+        PlainAnswer::Http2 => "http2",
+        PlainAnswer::Document => "document",
+        PlainAnswer::NoAnswer => "no_answer",
+        PlainAnswer::Silent => "silent",
+        PlainAnswer::NotHttp => "not_http",
+        PlainAnswer::Unknown(_) => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::report::samples::{expired, unseen};
+
+    fn told(row: &RowRecord) -> Value {
+        serde_json::to_value(TargetView::from(row)).unwrap()
+    }
+
+    #[test]
+    fn what_was_seen_is_told() {
+        let told = told(&expired("shop.example"));
+        assert_eq!(told["state"], "broken");
+        assert_eq!(told["severity"], "critical");
+        assert_eq!(told["owners"][0]["kind"], "Ingress");
+        assert_eq!(
+            told["findings"],
+            json!([{
+                "finding": "certificate_expired", "severity": "critical", "help": "For a test",
+                "detail": "it expired 3 days ago", "runbook": "/runbooks/certificate_expired",
+            }])
+        );
+        assert_eq!(told["waived"][0]["finding"], "plaintext_served");
+        assert_eq!(told["waived"][0]["until"], "2027-03-01");
+        assert_eq!(told["not_after"], "2025-12-29T00:00:00Z");
+        let address = &told["addresses"][0];
+        assert_eq!(address["version"], "TLS 1.3");
+        assert_eq!(address["cipher"], "TLS_AES_128_GCM_SHA256");
+        assert_eq!(
+            address["versions"],
+            json!({"TLS 1.2": "accepted", "TLS 1.1": "refused"})
+        );
+        assert_eq!(address["chain"][0]["subject_common_name"], "shop.example");
+        assert_eq!(address["chain"][0]["not_after"], "2025-12-29T00:00:00Z");
+        assert_eq!(address["chain"][1]["unreadable"], "a test");
+        let answer = &told["plaintext"][0]["answers"][0];
+        assert_eq!(
+            answer,
+            &json!({"ip": "192.0.2.1", "answer": "http", "status": 301, "location": "https://shop.example/"})
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_absent() {
+        let told = told(&unseen("shop.example"));
+        for absent in [
+            "severity",
+            "not_after",
+            "last_probe",
+            "duration_seconds",
+            "failure",
+        ] {
+            assert_eq!(told.get(absent), None, "{absent}");
+        }
+        assert_eq!(told["addresses"], json!([]));
+        assert!(!told.to_string().contains("null"), "{told}");
+    }
+}
