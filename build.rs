@@ -5,6 +5,10 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cargo tells a build script by the environment"
+)]
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("docs/runbooks");
     println!("cargo::rerun-if-changed={}", folder.display());
@@ -20,6 +24,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         ) else {
             continue;
         };
+        // As Rust writes them: between quotes, and escaped.
+        let path = path.to_str().ok_or("the path is not UTF-8")?;
         writeln!(list, "({name:?}, include_str!({path:?})),")?;
     }
     list.push(']');

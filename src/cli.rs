@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{FailOn, host_port, is_namespace};
 use crate::logging::{Format, Level};
@@ -198,6 +198,17 @@ pub struct Web {
         value_parser = telemetry_path
     )]
     pub telemetry_path: String,
+    /// Serve what lists the targets: the table at /, /target, /api/v1/targets and /sd
+    #[arg(
+        long = "web.inventory",
+        value_name = "BOOL",
+        default_value_t = true,
+        default_missing_value = "true",
+        num_args = 0..=1,
+        require_equals = true,
+        action = ArgAction::Set
+    )]
+    pub inventory: bool,
 }
 
 /// What is logged, and how.
@@ -309,8 +320,8 @@ fn fail_on(word: String) -> FailOn {
 
 /// A path for the metrics that is none of the program's other ones.
 fn telemetry_path(text: &str) -> Result<String, String> {
-    const TAKEN: [&str; 5] = ["/", "/probe", "/sd", "/livez", "/readyz"];
-    const TAKEN_BELOW: [&str; 2] = ["/-/", "/api/"];
+    const TAKEN: [&str; 6] = ["/", "/probe", "/sd", "/target", "/livez", "/readyz"];
+    const TAKEN_BELOW: [&str; 3] = ["/-/", "/api/", "/runbooks"];
     // RFC 3986 section 2.3 and the slash: nothing that would have to be escaped or be a pattern.
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
 
@@ -378,10 +389,18 @@ mod tests {
         let serve = serve("");
         assert_eq!(serve.web.listen_addresses, [":10043".parse().unwrap()]);
         assert_eq!(serve.web.telemetry_path, "/metrics");
+        assert!(serve.web.inventory);
         assert_eq!((serve.log.level, serve.log.format), (None, Format::Logfmt));
         assert_eq!(serve.config.config_file, None);
         assert!(!serve.config_check);
         assert_eq!(check("check").fail_on, FailOn::Severity(Severity::Critical));
+    }
+
+    #[test]
+    fn the_inventory_is_off_where_that_is_said() {
+        assert!(!serve("--web.inventory=false").web.inventory);
+        assert!(serve("--web.inventory").web.inventory);
+        assert!(refusal("--web.inventory=no").contains("true, false"));
     }
 
     #[test]

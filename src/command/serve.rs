@@ -52,7 +52,8 @@ pub(super) async fn until_stopped(
         Arc::clone(&running.own),
         Arc::clone(&running.progress),
         &flags.telemetry_path,
-    )?;
+    )?
+    .with_inventory(flags.inventory);
     serve::serve(listeners, web, stop).await;
     Ok(())
 }

@@ -11,9 +11,9 @@ mod time;
 mod view;
 
 pub use filter::Filter;
-pub use order::{is_shown, sort, worst};
+pub use order::{is_shown, sort, status, worst};
 pub use runbook::runbook;
-pub use time::{distance, rfc3339};
+pub use time::{When, distance};
 pub use view::{
     AddressView, CertificateView, FailureView, FindingView, OwnerView, PlainAnswerView, PlainView,
     TargetView, WaivedView,

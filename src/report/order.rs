@@ -17,6 +17,17 @@ pub fn worst(row: &RowRecord) -> Option<Severity> {
     row.findings.iter().map(|finding| finding.severity).max()
 }
 
+/// A row in one word: how bad its worst finding is, `ok`, or `unknown` where no certificate was
+/// ever seen.
+#[must_use]
+pub fn status(row: &RowRecord) -> &'static str {
+    match worst(row) {
+        Some(severity) => severity.label(),
+        None if row.summary.not_after.is_some() => "ok",
+        None => "unknown",
+    }
+}
+
 /// Sorts: the worst first, then what was never seen, then the soonest to expire, then by name.
 pub fn sort(rows: &mut [RowRecord]) {
     rows.sort_by(|a, b| rank(a).cmp(&rank(b)));

@@ -132,11 +132,11 @@ pub(crate) fn named(host: &str, subject: &str, detail: &str) -> RowRecord {
         ends: UnixTime::from_secs(1_803_945_600),
         reason: "being moved".into(),
     };
-    let waived = verdict.findings.drain(..).map(|finding| Waived {
+    let accepted = verdict.findings.drain(..).map(|finding| Waived {
         finding,
         waiver: waiver.clone(),
     });
-    verdict.waived = waived.collect();
+    verdict.waived = accepted.collect();
     verdict.find(&EXPIRED, Severity::Critical, detail);
     let not_after = NOW.saturating_sub(Duration::from_secs(3 * DAY));
     shown(host, subject, verdict, not_after)

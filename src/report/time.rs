@@ -1,16 +1,49 @@
 //! Instants as people and programs read them.
 
+use std::fmt;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
+use serde::{Serialize, Serializer};
 
 use crate::model::UnixTime;
 
-/// An instant in UTC to the second (RFC 3339); `None` outside of the years -9999 to 9999.
-#[must_use]
-pub fn rfc3339(at: UnixTime) -> Option<String> {
-    let at = Timestamp::from_second(at.as_secs()).ok()?;
-    Some(at.to_string())
+/// An instant that has a date: written in UTC to the second (RFC 3339).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct When(Timestamp);
+
+impl When {
+    /// `None` outside of the years -9999 to 9999, to which certificates do not keep.
+    #[must_use]
+    pub fn new(at: UnixTime) -> Option<Self> {
+        Timestamp::from_second(at.as_secs()).ok().map(Self)
+    }
+
+    /// How far away it is, as [`distance`].
+    #[must_use]
+    pub fn distance(self, now: UnixTime) -> String {
+        distance(UnixTime::from_secs(self.0.as_second()), now)
+    }
+
+    /// Its day alone: `2027-03-01`.
+    #[must_use]
+    pub fn day(self) -> String {
+        let mut text = self.to_string();
+        text.truncate(text.find('T').unwrap_or(text.len()));
+        text
+    }
+}
+
+impl fmt::Display for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for When {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// How far away an instant is, in its largest unit: `in 80d`, `3d ago`.
@@ -41,12 +74,14 @@ mod tests {
 
     #[test]
     fn an_instant_is_written_in_utc_where_it_can_be() {
-        assert_eq!(rfc3339(NOW).as_deref(), Some("2023-11-14T22:13:20Z"));
+        let written = |at| When::new(at).map(|at| at.to_string());
+        assert_eq!(written(NOW).as_deref(), Some("2023-11-14T22:13:20Z"));
         assert_eq!(
-            rfc3339(UnixTime::from_secs(-1)).as_deref(),
+            written(UnixTime::from_secs(-1)).as_deref(),
             Some("1969-12-31T23:59:59Z")
         );
-        assert_eq!(rfc3339(UnixTime::from_millis(i64::MAX)), None);
+        assert_eq!(written(UnixTime::from_millis(i64::MAX)), None);
+        assert_eq!(When::new(NOW).unwrap().day(), "2023-11-14");
     }
 
     #[test]

@@ -8,13 +8,13 @@ use serde::Serialize;
 
 use crate::model::{
     AddressSeen, Certificate, Failure, Finding, Owner, PlainAddressSeen, PlainAnswer, PlainDoor,
-    PlainSeen, VersionAnswer, Waived,
+    PlainSeen, Severity, VersionAnswer, Waived,
 };
 use crate::probe::names::{cipher_name, group_name};
 use crate::record::RowRecord;
 
 use super::order::worst;
-use super::time::rfc3339;
+use super::time::When;
 
 /// A row: its labels as in the metrics, its verdict, and what was seen.
 #[derive(Clone, Debug, Serialize)]
@@ -44,10 +44,10 @@ pub struct TargetView<'a> {
     pub waived: Vec<WaivedView<'a>>,
     /// When the leaf expires, at the least favourable address.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub not_after: Option<String>,
+    pub not_after: Option<When>,
     /// When it was last probed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_probe: Option<String>,
+    pub last_probe: Option<When>,
     /// How long that took, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_seconds: Option<f64>,
@@ -120,7 +120,7 @@ pub struct AddressView<'a> {
     pub failure: Option<FailureView<'a>>,
     /// When the handshake below was.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub seen: Option<String>,
+    pub seen: Option<When>,
     /// The version agreed on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<&'static str>,
@@ -147,7 +147,7 @@ pub struct AddressView<'a> {
     pub versions: BTreeMap<&'static str, &'static str>,
     /// When the versions were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub versions_seen: Option<String>,
+    pub versions_seen: Option<When>,
     /// The certificates as they were sent, the leaf first.
     pub chain: Vec<CertificateView<'a>>,
 }
@@ -174,10 +174,10 @@ pub struct CertificateView<'a> {
     pub serial_number: Option<&'a str>,
     /// First instant of validity.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub not_before: Option<String>,
+    pub not_before: Option<When>,
     /// Last second of validity.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub not_after: Option<String>,
+    pub not_after: Option<When>,
     /// `RSA`, `ECDSA`, …
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_algorithm: Option<&'a str>,
@@ -203,7 +203,7 @@ pub struct PlainView<'a> {
     pub port: u16,
     /// When it was last asked.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_probe: Option<String>,
+    pub last_probe: Option<When>,
     /// Why nothing could be dialled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureView<'a>>,
@@ -243,12 +243,12 @@ impl<'a> From<&'a RowRecord> for TargetView<'a> {
             port: own.port,
             address: &own.address,
             state: row.posture.label(),
-            severity: worst(row).map(|severity| severity.label()),
+            severity: worst(row).map(Severity::label),
             owners: row.target.owners.iter().map(Into::into).collect(),
             findings: row.findings.iter().map(Into::into).collect(),
             waived: row.waived.iter().map(Into::into).collect(),
-            not_after: row.summary.not_after.and_then(rfc3339),
-            last_probe: tls.last_attempt.and_then(rfc3339),
+            not_after: row.summary.not_after.and_then(When::new),
+            last_probe: tls.last_attempt.and_then(When::new),
             duration_seconds: tls.took.map(|took| took.as_secs_f64()),
             failure: tls.failure.as_ref().map(Into::into),
             addresses: tls.addresses.iter().map(Into::into).collect(),
@@ -306,7 +306,7 @@ impl<'a> From<&'a AddressSeen> for AddressView<'a> {
         Self {
             ip: seen.ip,
             failure: seen.failure.as_ref().map(Into::into),
-            seen: seen.handshake.as_ref().and_then(|seen| rfc3339(seen.at)),
+            seen: seen.handshake.as_ref().and_then(|seen| When::new(seen.at)),
             version: handshake.map(|seen| seen.version.label()),
             cipher: handshake.map(|seen| cipher_name(seen.cipher)),
             group: handshake.and_then(|seen| seen.group).map(group_name),
@@ -317,7 +317,7 @@ impl<'a> From<&'a AddressSeen> for AddressView<'a> {
             versions: versions
                 .filter_map(|(version, answer)| Some((version.label(), word(answer)?)))
                 .collect(),
-            versions_seen: seen.versions.and_then(|seen| rfc3339(seen.at)),
+            versions_seen: seen.versions.and_then(|seen| When::new(seen.at)),
             chain: handshake
                 .iter()
                 .flat_map(|seen| &seen.chain.certificates)
@@ -347,8 +347,8 @@ impl<'a> From<&'a Certificate> for CertificateView<'a> {
             issuer_common_name: facts.and_then(|facts| text(&facts.issuer_common_name)),
             issuer_organization: facts.and_then(|facts| text(&facts.issuer_organization)),
             serial_number: facts.and_then(|facts| text(&facts.serial_number)),
-            not_before: facts.and_then(|facts| rfc3339(facts.not_before)),
-            not_after: facts.and_then(|facts| rfc3339(facts.not_after)),
+            not_before: facts.and_then(|facts| When::new(facts.not_before)),
+            not_after: facts.and_then(|facts| When::new(facts.not_after)),
             key_algorithm: facts.and_then(|facts| text(&facts.key_algorithm)),
             key_size: facts.map(|facts| facts.key_size).filter(|size| *size > 0),
             signature_algorithm: facts.and_then(|facts| text(&facts.signature_algorithm)),
@@ -363,11 +363,11 @@ fn text(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-fn plain<'a>((door, seen): &'a (impl AsRef<PlainDoor>, impl AsRef<PlainSeen>)) -> PlainView<'a> {
+fn plain((door, seen): &(impl AsRef<PlainDoor>, impl AsRef<PlainSeen>)) -> PlainView<'_> {
     let seen = seen.as_ref();
     PlainView {
         port: door.as_ref().port,
-        last_probe: seen.last_attempt.and_then(rfc3339),
+        last_probe: seen.last_attempt.and_then(When::new),
         failure: seen.failure.as_ref().map(Into::into),
         answers: seen.addresses.iter().map(Into::into).collect(),
     }
