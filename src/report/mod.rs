@@ -5,18 +5,20 @@
 //! API show the same report, in the same order, by the same filters.
 
 mod filter;
+mod name;
 mod order;
 mod runbook;
 mod time;
 mod view;
 
 pub use filter::Filter;
+pub use name::{door, object};
 pub use order::{is_shown, sort, status, worst};
 pub use runbook::runbook;
 pub use time::{When, distance};
 pub use view::{
-    AddressView, CertificateView, FailureView, FindingView, OwnerView, PlainAnswerView, PlainView,
-    TargetView, WaivedView,
+    AddressView, CertificateView, Document, FailureView, FindingView, OwnerView, PlainAnswerView,
+    PlainView, TargetView, VERSION, WaivedView,
 };
 
 #[cfg(test)]

@@ -16,6 +16,23 @@ use crate::record::RowRecord;
 use super::order::worst;
 use super::time::When;
 
+/// A list of rows: what `check -o json` prints and `/api/v1/targets` answers.
+#[derive(Clone, Debug, Serialize)]
+pub struct Document<'a> {
+    /// Of this shape: a later one may add to it, and another number takes something away.
+    pub version: u32,
+    /// When it was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<When>,
+    /// How many rows there are; more than are listed where a part was asked for.
+    pub total: usize,
+    /// The rows, the soonest trouble first.
+    pub targets: Vec<TargetView<'a>>,
+}
+
+/// [`Document::version`].
+pub const VERSION: u32 = 1;
+
 /// A row: its labels as in the metrics, its verdict, and what was seen.
 #[derive(Clone, Debug, Serialize)]
 pub struct TargetView<'a> {

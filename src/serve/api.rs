@@ -17,7 +17,7 @@ use super::{Web, body, plain};
 use crate::clock;
 use crate::model::{Clients, Row};
 use crate::record::RowRecord;
-use crate::report::{self, TargetView, When};
+use crate::report::{self, TargetView, VERSION, When};
 
 pub(super) const TARGETS: &str = "/api/v1/targets";
 pub(super) const SD: &str = "/sd";
@@ -47,7 +47,7 @@ async fn targets(State(web): State<Web>, uri: Uri, headers: HeaderMap) -> Respon
     let most = asked.limit.unwrap_or(usize::MAX);
     let rows: Vec<_> = rows.into_iter().skip(asked.offset).take(most).collect();
     let at = json!(When::new(clock::now()));
-    let opening = format!(r#"{{"version":1,"at":{at},"total":{total},"targets":["#);
+    let opening = format!(r#"{{"version":{VERSION},"at":{at},"total":{total},"targets":["#);
     let chunks = list(opening, rows, "]}\n", |row| encode(&TargetView::from(row)));
     body::answer(&headers, JSON, chunks, turn)
 }

@@ -206,7 +206,7 @@ fn row(html: &mut Html, row: &RowRecord, now: UnixTime) {
     html.put(
         "<tr><td class=\"short\"><span class=\"badge {}\">{}</span></td>\
          <th scope=\"row\"><a href=\"{}\">{}</a></th><td class=\"short\" data-label=\"Expires\">",
-        &[status, status, &link(own), &title(own)],
+        &[status, status, &link(own), &report::door(own)],
     );
     if let Some(at) = row.summary.not_after.and_then(When::new) {
         html.put(
@@ -219,9 +219,9 @@ fn row(html: &mut Html, row: &RowRecord, now: UnixTime) {
     findings(html, row);
     let owner = row.target.owners.first().map_or("", |owner| owner.kind);
     html.put(
-        "</td><td data-label=\"Owner\">{} {} <span class=\"dim\">{}</span></td>\
+        "</td><td data-label=\"Owner\">{} <span class=\"dim\">{}</span></td>\
          <td class=\"mono\" data-label=\"Address\">{}</td></tr>\n",
-        &[&own.namespace, &own.name, owner, &own.address],
+        &[&report::object(own), owner, &own.address],
     );
 }
 
@@ -230,11 +230,23 @@ fn findings(html: &mut Html, row: &RowRecord) {
         return;
     }
     html.put("<ul class=\"plain\">", &[]);
+    let failure = row
+        .summary
+        .failure
+        .map(|reason| format!(" ({})", reason.label()));
     for finding in row.findings.iter() {
+        let why = failure
+            .as_deref()
+            .filter(|_| finding.spec.name == "unreachable");
         let severity = finding.severity.label();
         html.put(
-            "<li><span class=\"{}\" title=\"{}\">{}</span></li>",
-            &[severity, &finding.detail, finding.spec.name],
+            "<li><span class=\"{}\" title=\"{}\">{}</span>{}</li>",
+            &[
+                severity,
+                &finding.detail,
+                finding.spec.name,
+                why.unwrap_or_default(),
+            ],
         );
     }
     for waived in row.waived.iter() {
@@ -287,25 +299,6 @@ fn again(asked: &Asked, page: usize) -> String {
     ];
     query.extend_pairs(words.iter().filter(|(_, value)| !value.is_empty()));
     query.finish()
-}
-
-/// A row's host and port, or its address where it has no host.
-pub(super) fn title(row: &Row) -> String {
-    let name = if row.host.is_empty() {
-        &row.address
-    } else {
-        &row.host
-    };
-    let name = if name.contains(':') {
-        format!("[{name}]")
-    } else {
-        name.to_string()
-    };
-    if row.port == 443 {
-        name
-    } else {
-        format!("{name}:{}", row.port)
-    }
 }
 
 /// Where a target's own page is: its place, as a question.

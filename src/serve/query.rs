@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     fn read(query: &str) -> Result<Asked, String> {
-        Asked::read(&format!("/?{query}").parse().unwrap())
+        Asked::read(&Uri::try_from(format!("/?{query}")).map_err(|error| error.to_string())?)
     }
 
     #[test]

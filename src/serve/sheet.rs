@@ -14,7 +14,7 @@ use crate::discover::SOURCES;
 use crate::model::{Place, TlsVersion, UnixTime};
 use crate::record::RowRecord;
 use crate::report::{
-    AddressView, CertificateView, FailureView, FindingView, PlainAnswerView, TargetView, When,
+    self, AddressView, CertificateView, FailureView, FindingView, PlainAnswerView, TargetView, When,
 };
 
 /// Names of one certificate that are shown; some have hundreds.
@@ -49,7 +49,7 @@ fn place(uri: &Uri) -> Option<Place> {
 
 fn show(web: &Web, row: &RowRecord, now: UnixTime) -> Response {
     let target = TargetView::from(row);
-    let title = page::title(&row.target.row);
+    let title = report::door(&row.target.row);
     let mut html = Html::page(&title);
     html.put(
         "<header>\n<p><a href=\".\">All targets</a></p>\n<h1>{}</h1>\n<p><span class=\"badge {}\">{}\
