@@ -148,12 +148,12 @@ pub struct Check {
     /// Print what a finding means and what to do about it, and look at nothing
     #[arg(long, value_name = "FINDING", exclusive = true)]
     pub explain: Option<String>,
-    /// Which of the targets.
-    #[command(flatten)]
-    pub only: Only,
     /// Where the settings are.
     #[command(flatten)]
     pub config: ConfigFile,
+    /// Which of the targets.
+    #[command(flatten)]
+    pub only: Only,
     /// Which cluster, and how much of it.
     #[command(flatten)]
     pub cluster: Cluster,

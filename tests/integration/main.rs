@@ -29,6 +29,8 @@ mod exporter;
 
 /// Which versions real servers accept, and the certificates they show.
 mod versions;
+/// What people and other programs read: the page, the API, `http_sd`.
+mod interfaces;
 /// What hostile servers cost and how they are reported.
 mod hostility;
 /// What is discovered in a real cluster, under the access rules of the sources' table.

@@ -55,7 +55,7 @@ fn prometheus(exporter: SocketAddr) -> Peer {
 }
 
 /// What Prometheus answers at this path of its API; `Null` until it is ready.
-async fn ask(prometheus: &Peer, path: &str) -> Value {
+pub(crate) async fn ask(prometheus: &Peer, path: &str) -> Value {
     let answer = http::get(prometheus.address, &format!("/api/v1/{path}")).await;
     let body = answer.map(|answer| answer.body).unwrap_or_default();
     let mut answer: Value = serde_json::from_str(&body).unwrap_or_default();
@@ -77,7 +77,7 @@ async fn query(prometheus: &Peer, query: &str, label: &str) -> BTreeMap<String, 
 }
 
 /// Asks until `done`, and gives the last answer.
-async fn until<T: std::fmt::Debug>(
+pub(crate) async fn until<T: std::fmt::Debug>(
     what: &str,
     prometheus: &Peer,
     ask: impl AsyncFn() -> T,

@@ -11,6 +11,10 @@ use super::{Manner, coloured};
 /// Names of one certificate that are shown unless all are asked for.
 const NAMES: usize = 5;
 
+/// As wide as terminals and mails are, and where in a line values begin, in columns.
+const WIDTH: usize = 80;
+const VALUES: usize = 24;
+
 /// Blocks of lines, each with a word before it.
 pub(super) fn render(row: &RowRecord, manner: &Manner<'_>) -> String {
     let target = TargetView::from(row);
@@ -53,8 +57,13 @@ impl Lines {
 
     /// What is not known is left out.
     fn fact(&mut self, label: &str, value: Option<String>) {
-        if let Some(value) = value.filter(|value| !value.is_empty()) {
-            self.line(2, &format!("{label:<20}  {value}"));
+        let Some(value) = value.filter(|value| !value.is_empty()) else {
+            return;
+        };
+        let mut label = label;
+        for part in wrap(&value, WIDTH - VALUES) {
+            self.line(2, &format!("{label:<20}  {part}"));
+            label = "";
         }
     }
 
@@ -66,6 +75,22 @@ impl Lines {
         let told = failure.map(|failure| format!("{}: {}", failure.reason, failure.detail));
         self.fact(label, told);
     }
+}
+
+/// Broken at spaces into lines of that width, but for words that are wider.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 fn findings(text: &mut Lines, target: &TargetView<'_>, manner: &Manner<'_>) {
@@ -237,6 +262,22 @@ shop.example (broken)
   port 80 in clear      http 301, to https://shop.example/ at 192.0.2.1
 ";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn long_values_go_on_below_where_they_began() {
+        let mut lines = Lines::default();
+        lines.fact(
+            "names",
+            Some("a.example, b.example ".repeat(3) + &"x".repeat(70)),
+        );
+        let expected = format!(
+            "  names                 a.example, b.example a.example, b.example a.example,\n{0}\
+             b.example\n{0}{1}\n",
+            " ".repeat(24),
+            "x".repeat(70)
+        );
+        assert_eq!(lines.0, expected);
     }
 
     #[test]
