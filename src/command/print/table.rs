@@ -15,8 +15,45 @@ const WIDTH: usize = 80;
 /// line.
 const HOST_WIDTHS: (usize, usize) = (22, 46);
 
-/// Before the column of findings: the others, and two spaces after each.
-const OTHERS: usize = 8 + 2 + 2 + 9 + 2 + 3 + 2;
+/// Beside the columns whose widths follow from what is in them: status, version, and two spaces
+/// after each column.
+const OTHERS: usize = 8 + 2 + 2 + 2 + 3 + 2;
+
+/// The widths of the columns that have no fixed one.
+#[derive(Clone, Copy)]
+struct Widths {
+    host: usize,
+    expires: usize,
+}
+
+impl Widths {
+    /// Findings get the width they need, of those that leave the host enough; the host gets the
+    /// rest.
+    fn of(lines: &[Line]) -> Self {
+        let width = |text: &String| text.chars().count();
+        let longest = |texts: &mut dyn Iterator<Item = &String>, head: &str| {
+            texts.map(width).max().unwrap_or_default().max(head.len())
+        };
+        let expires = longest(&mut lines.iter().map(|line| &line.expires), "EXPIRES");
+        let (least, most) = HOST_WIDTHS;
+        let rest = WIDTH.saturating_sub(OTHERS + expires);
+        let found = lines.iter().flat_map(|line| &line.found);
+        let found = longest(
+            &mut found.filter(|text| width(text) + least <= rest),
+            "FOUND",
+        );
+        let host = longest(&mut lines.iter().map(|line| &line.door), "HOST");
+        Self {
+            host: host.min(rest.saturating_sub(found).clamp(least, most)),
+            expires,
+        }
+    }
+
+    /// Where the column of findings begins.
+    const fn found_at(self) -> usize {
+        OTHERS + self.host + self.expires
+    }
+}
 
 /// One row, ready to be printed.
 struct Line {
@@ -33,10 +70,10 @@ pub(super) fn render(rows: &[RowRecord], manner: &Manner<'_>) -> String {
         return "No doors were found.\n".to_owned();
     }
     let lines = lines(rows, manner);
-    let width = host_width(&lines);
-    let mut text = row(width, ["STATUS", "HOST", "EXPIRES", "TLS", "FOUND"]) + "\n";
+    let widths = Widths::of(&lines);
+    let mut text = row(widths, ["STATUS", "HOST", "EXPIRES", "TLS", "FOUND"]) + "\n";
     for line in &lines {
-        for (place, printed) in line.print(width).into_iter().enumerate() {
+        for (place, printed) in line.print(widths).into_iter().enumerate() {
             let told = match printed.strip_prefix(line.status) {
                 Some(rest) if place == 0 => coloured(line.status, line.status, manner) + rest,
                 _ => printed,
@@ -66,21 +103,9 @@ fn host(row: &Row) -> (&str, u16) {
     (&row.host, row.port)
 }
 
-/// What is left of the width beside the longest finding, of those that leave the host enough.
-fn host_width(lines: &[Line]) -> usize {
-    let (least, most) = HOST_WIDTHS;
-    let room = WIDTH - OTHERS - least;
-    let width = |text: &String| text.chars().count();
-    let found = lines.iter().flat_map(|line| &line.found).map(width);
-    let found = found.filter(|width| *width <= room).max();
-    let door = lines.iter().map(|line| width(&line.door)).max();
-    let left = WIDTH - OTHERS - found.unwrap_or_default().max("FOUND".len());
-    door.unwrap_or_default()
-        .clamp("HOST".len(), left.clamp(least, most))
-}
-
-fn row(width: usize, [status, door, expires, version, found]: [&str; 5]) -> String {
-    let row = format!("{status:<8}  {door:<width$}  {expires:<9}  {version:<3}  {found}");
+fn row(widths: Widths, [status, door, expires, version, found]: [&str; 5]) -> String {
+    let (host, date) = (widths.host, widths.expires);
+    let row = format!("{status:<8}  {door:<host$}  {expires:<date$}  {version:<3}  {found}");
     row.trim_end().to_owned()
 }
 
@@ -113,19 +138,19 @@ impl Line {
 
     /// A line of the table, and one for each further finding. What is too long for its column
     /// stands in a line of its own, so that the columns stay.
-    fn print(&self, width: usize) -> Vec<String> {
+    fn print(&self, widths: Widths) -> Vec<String> {
         let mut found = self.found.iter().map(String::as_str).peekable();
-        let column = OTHERS + width;
+        let column = widths.found_at();
         let fits = |text: &&str| column + text.chars().count() <= WIDTH;
         let mut lines = Vec::new();
         let (mut status, mut door) = (self.status, self.door.as_str());
-        if door.chars().count() > width {
+        if door.chars().count() > widths.host {
             lines.push(format!("{status:<8}  {door}"));
             (status, door) = ("", "");
         }
         let first = found.next_if(fits).unwrap_or_default();
         lines.push(row(
-            width,
+            widths,
             [status, door, &self.expires, self.version, first],
         ));
         lines.extend(found.map(|text| {
@@ -173,12 +198,12 @@ mod tests {
             expired("bad.example"),
         ]);
         let expected = "\
-STATUS    HOST            EXPIRES    TLS  FOUND
-critical  bad.example     3d ago     1.3  certificate_expired
+STATUS    HOST            EXPIRES  TLS  FOUND
+critical  bad.example     3d ago   1.3  certificate_expired
                                     plaintext_served (accepted until 2027-03-01)
-unknown   unseen.example  -          -
-ok        soon.example    in 20d     1.3
-ok        late.example    in 80d     1.3
+unknown   unseen.example  -        -
+ok        soon.example    in 20d   1.3
+ok        late.example    in 80d   1.3
 
 4 doors: 1 critical, 1 unknown, 2 ok.
 ";
