@@ -1,6 +1,7 @@
 //! Run: the stages wired together.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use tokio::sync::mpsc;
@@ -28,6 +29,8 @@ pub struct Running {
     pub own: Arc<Own>,
     /// Whether what is known is the whole picture yet.
     pub progress: Arc<Progress>,
+    /// Between two regular probes of a door.
+    pub interval: Duration,
     stop: CancellationToken,
     recorded: JoinHandle<()>,
 }
@@ -100,6 +103,7 @@ pub fn start(
         store,
         own,
         progress,
+        interval: config.interval,
         stop,
         recorded,
     })

@@ -53,7 +53,8 @@ pub(super) async fn until_stopped(
         Arc::clone(&running.progress),
         &flags.telemetry_path,
     )?
-    .with_inventory(flags.inventory);
+    .with_inventory(flags.inventory)
+    .with_interval(running.interval);
     serve::serve(listeners, web, stop).await;
     Ok(())
 }

@@ -3,15 +3,18 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::model::{
-    AddressSeen, Certificate, Failure, Finding, Owner, PlainAddressSeen, PlainAnswer, PlainDoor,
-    PlainSeen, Severity, VersionAnswer, Waived,
+    AddressSeen, Certificate, Door, Failure, Finding, Owner, PlainAddressSeen, PlainAnswer,
+    PlainDoor, PlainSeen, Severity, UnixTime, VersionAnswer, Waived,
 };
 use crate::probe::names::{cipher_name, group_name};
 use crate::record::RowRecord;
+use crate::schedule::next_turn;
 
 use super::order::worst;
 use super::time::When;
@@ -65,7 +68,11 @@ pub struct TargetView<'a> {
     /// When it was last probed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_probe: Option<When>,
-    /// How long that took, in seconds.
+    /// When it is probed next; only where the exporter runs on and the last probe succeeded, for a
+    /// door that failed may wait for another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_probe: Option<When>,
+    /// How long the last probe took, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_seconds: Option<f64>,
     /// Why nothing could be dialled.
@@ -266,11 +273,25 @@ impl<'a> From<&'a RowRecord> for TargetView<'a> {
             waived: row.waived.iter().map(Into::into).collect(),
             not_after: row.summary.not_after.and_then(When::new),
             last_probe: tls.last_attempt.and_then(When::new),
+            next_probe: None,
             duration_seconds: tls.took.map(|took| took.as_secs_f64()),
             failure: tls.failure.as_ref().map(Into::into),
             addresses: tls.addresses.iter().map(Into::into).collect(),
             plaintext: row.seen.plain.iter().map(plain).collect(),
         }
+    }
+}
+
+impl TargetView<'_> {
+    /// Says when `row`, which this is, is probed next.
+    #[must_use]
+    pub fn with_next(mut self, row: &RowRecord, interval: Duration, now: UnixTime) -> Self {
+        let settled = self.last_probe.is_some() && row.summary.failure.is_none();
+        let door = Door::Tls(Arc::clone(&row.target.tls));
+        self.next_probe = settled
+            .then(|| next_turn(&door, interval, now))
+            .and_then(When::new);
+        self
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::query::Asked;
 use super::{Web, body, plain};
 use crate::clock;
-use crate::model::{Clients, Row};
+use crate::model::{Clients, Row, UnixTime};
 use crate::record::RowRecord;
 use crate::report::{self, TargetView, VERSION, When};
 
@@ -46,9 +46,12 @@ async fn targets(State(web): State<Web>, uri: Uri, headers: HeaderMap) -> Respon
     let total = rows.len();
     let most = asked.limit.unwrap_or(usize::MAX);
     let rows: Vec<_> = rows.into_iter().skip(asked.offset).take(most).collect();
-    let at = json!(When::new(clock::now()));
+    let now = clock::now();
+    let at = json!(When::new(now));
     let opening = format!(r#"{{"version":{VERSION},"at":{at},"total":{total},"targets":["#);
-    let chunks = list(opening, rows, "]}\n", |row| encode(&TargetView::from(row)));
+    let chunks = list(opening, rows, "]}\n", move |row| {
+        encode(&tell(&web, row, now))
+    });
     body::answer(&headers, JSON, chunks, turn)
 }
 
@@ -80,12 +83,21 @@ pub(super) async fn wanted(
     Ok((rows, asked, turn))
 }
 
+/// All that is known of a row, with its next probe where the interval is known.
+pub(super) fn tell<'a>(web: &Web, row: &'a RowRecord, now: UnixTime) -> TargetView<'a> {
+    let target = TargetView::from(row);
+    match web.interval {
+        Some(interval) => target.with_next(row, interval, now),
+        None => target,
+    }
+}
+
 /// The chunks of a JSON list between `opening` and `end`.
 fn list(
     opening: String,
     rows: Vec<RowRecord>,
     end: &'static str,
-    tell: fn(&RowRecord) -> String,
+    tell: impl Fn(&RowRecord) -> String + Send + 'static,
 ) -> impl Iterator<Item = Bytes> + Send + 'static {
     let mut rows = rows.into_iter().peekable();
     let told = std::iter::from_fn(move || {

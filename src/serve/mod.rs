@@ -16,6 +16,7 @@ mod query;
 mod sheet;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -49,6 +50,8 @@ pub struct Web {
     inner: Arc<Inner>,
     /// Whether what lists the targets is served.
     inventory: bool,
+    /// Between two regular probes of a door; where it is not known, neither is the next probe.
+    interval: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -89,6 +92,7 @@ impl Web {
                 readers: body::Turns::new(api::READERS),
             }),
             inventory: true,
+            interval: None,
         })
     }
 
@@ -96,6 +100,13 @@ impl Web {
     #[must_use]
     pub fn with_inventory(self, inventory: bool) -> Self {
         Self { inventory, ..self }
+    }
+
+    /// Tells readers when a target is probed next, by the interval between regular probes.
+    #[must_use]
+    pub fn with_interval(self, interval: Duration) -> Self {
+        let interval = Some(interval);
+        Self { interval, ..self }
     }
 
     /// Every path that is answered.

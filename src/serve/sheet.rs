@@ -8,7 +8,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 
 use super::html::Html;
-use super::{Web, page, plain};
+use super::{Web, api, page, plain};
 use crate::clock;
 use crate::discover::SOURCES;
 use crate::model::{Place, TlsVersion, UnixTime};
@@ -48,7 +48,7 @@ fn place(uri: &Uri) -> Option<Place> {
 }
 
 fn show(web: &Web, row: &RowRecord, now: UnixTime) -> Response {
-    let target = TargetView::from(row);
+    let target = api::tell(web, row, now);
     let title = report::door(&row.target.row);
     let mut html = Html::page(&title);
     html.put(
@@ -88,6 +88,7 @@ fn labels(html: &mut Html, target: &TargetView<'_>, now: UnixTime) {
     }
     when(html, "Certificate expires", target.not_after, now);
     when(html, "Last probe", target.last_probe, now);
+    when(html, "Next probe", target.next_probe, now);
     let took = target
         .duration_seconds
         .map(|took| format!("{:.0} ms", took * 1000.0));

@@ -2,9 +2,9 @@
 
 use std::io::Read;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use flate2::read::GzDecoder;
+use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,6 +15,9 @@ use super::*;
 use crate::record::samples;
 use crate::record::{RowRecord, own_families};
 use crate::report::samples::{expired, good, named, unseen};
+
+/// Between two probes of a target.
+const INTERVAL: Duration = Duration::from_mins(5);
 
 struct Server {
     at: SocketAddr,
@@ -34,7 +37,7 @@ async fn start_with(store: Store, inventory: bool) -> Server {
         Arc::new(Progress::new(&["ingress"])),
         "/metrics",
     )
-    .map(|web| web.with_inventory(inventory));
+    .map(|web| web.with_inventory(inventory).with_interval(INTERVAL));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
@@ -248,6 +251,14 @@ async fn the_api_tells_the_wanted_part_of_the_targets() {
         (&json(&body)["total"], &json(&body)["version"]),
         (&3.into(), &1.into())
     );
+    // What was never probed is not known to come next; what was has its turn within the interval.
+    assert_eq!(json(&body)["targets"][1].get("next_probe"), None);
+    let next = json(&body)["targets"][2]["next_probe"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let ahead = next.parse::<Timestamp>().unwrap().as_second() - crate::clock::now().as_secs();
+    assert!((-1..=300).contains(&ahead), "{next}");
     let (_, body) = asked(rows(), "/api/v1/targets?limit=1&offset=1").await;
     assert_eq!(hosts(&body), ["new.example"]);
     assert_eq!(json(&body)["total"], 3);
