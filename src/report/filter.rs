@@ -12,7 +12,7 @@ pub struct Filter {
     pub sources: Vec<String>,
     /// In one of these namespaces.
     pub namespaces: Vec<String>,
-    /// With one of these hosts; `*.suffix` is every name below the suffix.
+    /// With one of these hosts, or addresses where there is no host; `*.suffix` is every name below the suffix.
     pub hosts: Vec<String>,
     /// With a finding this bad or worse.
     pub severity: Option<Severity>,
@@ -27,9 +27,14 @@ impl Filter {
     #[must_use]
     pub fn takes(&self, row: &RowRecord) -> bool {
         let own = &row.target.row;
+        let named = if own.host.is_empty() {
+            &own.address
+        } else {
+            &own.host
+        };
         among(&self.sources, own.source)
             && among(&self.namespaces, &own.namespace)
-            && (self.hosts.is_empty() || self.hosts.iter().any(|host| matches(host, &own.host)))
+            && (self.hosts.is_empty() || self.hosts.iter().any(|host| matches(host, named)))
             && self.severity.is_none_or(|least| worst(row) >= Some(least))
             && self.state.is_none_or(|state| row.posture == state)
             && has_text(&self.text, row)
@@ -166,5 +171,14 @@ mod tests {
         for (filter, expected) in cases {
             assert_eq!(taken(&filter), expected, "{filter:?}");
         }
+    }
+
+    #[test]
+    fn without_a_host_the_address_stands_for_it() {
+        let filter = Filter {
+            hosts: vec!["192.0.2.1".to_owned()],
+            ..Filter::default()
+        };
+        assert!(filter.takes(&good("")) && !filter.takes(&good("shop.example")));
     }
 }
