@@ -38,7 +38,7 @@ test: ## Install what is needed, then run everything that CI runs
 # command:Debian package that has it
 PROGRAMS := cc:build-essential openssl:openssl nginx:nginx-light haproxy:haproxy gnutls-serv:gnutls-bin \
   selfserv:libnss3-tools javac:default-jdk-headless node:nodejs python3:python3-venv \
-  ip:iproute2 unshare:util-linux prometheus-alertmanager:prometheus-alertmanager
+  ip:iproute2 unshare:util-linux prometheus-alertmanager:prometheus-alertmanager chromium:chromium
 
 GO_BUILD := go build -trimpath -tags remove_all_sd,enable_kubernetes_sd
 # Untold, the API server calls itself v0.0.0, and helm renders charts for Kubernetes 1.20.
@@ -114,7 +114,7 @@ $(PEER_STAMP):
 	touch $@
 
 $(VENV_STAMP):
-	@echo "Installing tlslite-ng and Grafana's SDK for Python: seconds"
+	@echo "Installing tlslite-ng, a JSON schema checker and Grafana's SDK for Python: seconds"
 	rm -rf $(VENV) $(dir $@).venv-*
 	mkdir -p $(dir $@)
 	python3 -m venv $(VENV)

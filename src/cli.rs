@@ -3,14 +3,14 @@
 //! Flags are named as the Prometheus exporters name theirs, and as kubectl names its own. The
 //! environment is not read here: `KUBECONFIG` is the Kubernetes client's own business.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{FailOn, host_port, is_namespace};
 use crate::logging::{Format, Level};
@@ -20,9 +20,33 @@ use crate::model::Severity;
 ///
 /// The error is clap's: it knows its exit code (2, or 0 for `--help` and `--version`) and the
 /// stream it belongs on.
+///
+/// Called as `kubectl-https`, which is how kubectl calls its plugin `https`, it is `check`.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
+    let mut arguments = arguments.into_iter().peekable();
+    if arguments.peek().is_some_and(|name| is_plugin(name)) {
+        return Ok(Command::Check(Plugin::try_parse_from(arguments)?.check));
+    }
     let typed = Arguments::try_parse_from(arguments)?;
     Ok(typed.command.unwrap_or(Command::Serve(typed.serve)))
+}
+
+/// Whether the program was called by its name as a plugin of kubectl.
+fn is_plugin(name: &OsStr) -> bool {
+    Path::new(name).file_stem() == Some(OsStr::new("kubectl-https"))
+}
+
+/// Look at every TLS door of the cluster once, print it, and exit
+#[derive(Debug, Parser)]
+#[command(
+    name = "kubectl-https",
+    bin_name = "kubectl https",
+    version,
+    max_term_width = 80
+)]
+struct Plugin {
+    #[command(flatten)]
+    check: Check,
 }
 
 /// Looks at every TLS door of a Kubernetes cluster and tells Prometheus what is really served.
@@ -94,7 +118,7 @@ pub struct Check {
         conflicts_with_all = ["namespace", "all_namespaces"]
     )]
     pub hosts: Vec<Host>,
-    /// How to print it: table
+    /// How to print it: table, wide, json, yaml, csv, sarif or junit
     #[arg(
         short,
         long,
@@ -106,6 +130,9 @@ pub struct Check {
     /// Say of this host what declares it, what it became, and why it is or is not probed
     #[arg(long, value_name = "HOST", conflicts_with = "hosts")]
     pub why: Option<Arc<str>>,
+    /// Print what was seen of each target below the table, and leave nothing out
+    #[arg(short, long)]
+    pub verbose: bool,
     /// Exit 1 on a finding this bad or worse: critical, warning, info or never
     #[arg(
         long,
@@ -115,15 +142,47 @@ pub struct Check {
         value_parser = PossibleValuesParser::new(["critical", "warning", "info", "never"]).map(fail_on)
     )]
     pub fail_on: FailOn,
+    /// Fail only on findings that this report, printed by -o json before, has not
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Do not exit 3 where something could not be probed
+    #[arg(long)]
+    pub allow_unprobed: bool,
+    /// Print what a finding means and what to do about it, and look at nothing
+    #[arg(long, value_name = "FINDING", exclusive = true)]
+    pub explain: Option<String>,
     /// Where the settings are.
     #[command(flatten)]
     pub config: ConfigFile,
+    /// Which of the targets.
+    #[command(flatten)]
+    pub only: Only,
     /// Which cluster, and how much of it.
     #[command(flatten)]
     pub cluster: Cluster,
     /// What is logged, and how.
     #[command(flatten)]
     pub log: Log,
+}
+
+/// Which of the targets are printed and count.
+#[derive(Args, Debug, Default, PartialEq)]
+#[command(next_help_heading = "Only")]
+pub struct Only {
+    /// Only targets of this source; repeat it, or separate several by commas
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub source: Vec<String>,
+    /// Only this host, or all below `*.suffix`; repeat it, or separate several by commas
+    #[arg(long, value_name = "HOST", value_delimiter = ',')]
+    pub host: Vec<String>,
+    /// Only targets with a finding this bad or worse: critical, warning or info
+    #[arg(
+        long,
+        hide_possible_values = true,
+        value_name = "SEVERITY",
+        value_parser = PossibleValuesParser::new(["critical", "warning", "info"]).map(severity)
+    )]
+    pub severity: Option<Severity>,
 }
 
 /// Run the demonstration.
@@ -201,6 +260,17 @@ pub struct Web {
         value_parser = telemetry_path
     )]
     pub telemetry_path: String,
+    /// Serve what lists the targets: the table at /, /target, /api/v1/targets and /sd
+    #[arg(
+        long = "web.inventory",
+        value_name = "BOOL",
+        default_value_t = true,
+        default_missing_value = "true",
+        num_args = 0..=1,
+        require_equals = true,
+        action = ArgAction::Set
+    )]
+    pub inventory: bool,
 }
 
 /// What is logged, and how.
@@ -224,8 +294,20 @@ pub struct Log {
 /// How `check` prints what it saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
-    /// For people
+    /// For people, within 80 columns
     Table,
+    /// For people with wide terminals
+    Wide,
+    /// As docs/targets.schema.json describes it
+    Json,
+    /// The same as YAML
+    Yaml,
+    /// For spreadsheets
+    Csv,
+    /// For code scanning (SARIF 2.1.0)
+    Sarif,
+    /// For CI systems
+    Junit,
 }
 
 /// A host that `check` is asked to look at.
@@ -300,20 +382,26 @@ fn namespace(text: &str) -> Result<String, String> {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "clap hands the word over")]
 fn fail_on(word: String) -> FailOn {
     match word.as_str() {
         "never" => FailOn::Never,
-        "info" => FailOn::Severity(Severity::Info),
-        "warning" => FailOn::Severity(Severity::Warning),
-        _ => FailOn::Severity(Severity::Critical),
+        _ => FailOn::Severity(severity(word)),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "clap hands the word over")]
+fn severity(word: String) -> Severity {
+    match word.as_str() {
+        "info" => Severity::Info,
+        "warning" => Severity::Warning,
+        _ => Severity::Critical,
     }
 }
 
 /// A path for the metrics that is none of the program's other ones.
 fn telemetry_path(text: &str) -> Result<String, String> {
-    const TAKEN: [&str; 5] = ["/", "/probe", "/sd", "/livez", "/readyz"];
-    const TAKEN_BELOW: [&str; 2] = ["/-/", "/api/"];
+    const TAKEN: [&str; 6] = ["/", "/probe", "/sd", "/target", "/livez", "/readyz"];
+    const TAKEN_BELOW: [&str; 3] = ["/-/", "/api/", "/runbooks"];
     // RFC 3986 section 2.3 and the slash: nothing that would have to be escaped or be a pattern.
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
 
@@ -381,10 +469,18 @@ mod tests {
         let serve = serve("");
         assert_eq!(serve.web.listen_addresses, [":10043".parse().unwrap()]);
         assert_eq!(serve.web.telemetry_path, "/metrics");
+        assert!(serve.web.inventory);
         assert_eq!((serve.log.level, serve.log.format), (None, Format::Logfmt));
         assert_eq!(serve.config.config_file, None);
         assert!(!serve.config_check);
         assert_eq!(check("check").fail_on, FailOn::Severity(Severity::Critical));
+    }
+
+    #[test]
+    fn the_inventory_is_off_where_that_is_said() {
+        assert!(!serve("--web.inventory=false").web.inventory);
+        assert!(serve("--web.inventory").web.inventory);
+        assert!(refusal("--web.inventory=no").contains("true, false"));
     }
 
     #[test]
@@ -441,6 +537,42 @@ mod tests {
     }
 
     #[test]
+    fn a_check_can_be_narrowed_and_compared() {
+        let check = check(
+            "check -o sarif -v --source ingress,gateway --host *.example --severity warning \
+             --baseline old.json --allow-unprobed",
+        );
+        assert_eq!((check.output, check.verbose), (Output::Sarif, true));
+        let only = Only {
+            source: vec!["ingress".into(), "gateway".into()],
+            host: vec!["*.example".into()],
+            severity: Some(Severity::Warning),
+        };
+        assert_eq!(check.only, only);
+        assert_eq!(check.baseline, Some("old.json".into()));
+        assert!(check.allow_unprobed);
+        assert!(refusal("check --explain x a.example").contains("--explain"));
+    }
+
+    #[test]
+    fn as_a_plugin_of_kubectl_it_checks() {
+        let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
+        for name in [
+            "kubectl-https",
+            "/usr/local/bin/kubectl-https",
+            "kubectl-https.exe",
+        ] {
+            let typed = parse(words(&format!("{name} -n shop --context prod -o wide"))).unwrap();
+            let same = "check -n shop --context prod -o wide";
+            assert_eq!(typed, Command::Check(check(same)), "{name}");
+        }
+        let help = parse(words("kubectl-https --help"))
+            .unwrap_err()
+            .to_string();
+        assert!(help.contains("Usage: kubectl https [OPTIONS]"), "{help}");
+    }
+
+    #[test]
     fn the_demo_takes_the_web_and_the_log_flags_only() {
         let demo = typed("demo --web.listen-address :1 --log.level debug --log.format json");
         assert!(matches!(demo.unwrap(), Command::Demo(_)));
@@ -466,7 +598,7 @@ mod tests {
         assert!(refusal("chek").contains("'check'"));
         assert!(refusal("check https://a.example").contains("not a URL: `a.example`"));
         assert!(refusal("check a:0").contains("a port from 1 to 65535"));
-        assert!(refusal("check -o sarif").contains("table"));
+        assert!(refusal("check -o html").contains("table"));
         assert!(refusal("check a -n shop").contains("cannot be used with"));
         assert!(refusal("--log.level loud").contains("error, warn, info, debug"));
         assert!(refusal("--web.enable-lifecycle").contains("unexpected argument"));

@@ -6,6 +6,8 @@
 //!  look at)    many)        there)     it means) verdicts)   health)
 //! ```
 //!
+//! [`report`] tells what is recorded to people and other programs: the commands and the pages.
+//!
 //! Each stage is a module below, in this order. A stage imports only from [`model`], [`clock`],
 //! [`config`] and the stages to its left; `tests/` checks it.
 
@@ -19,6 +21,7 @@ pub mod schedule;
 pub mod probe;
 pub mod judge;
 pub mod record;
+pub mod report;
 pub mod serve;
 pub mod run;
 pub mod demo;

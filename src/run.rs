@@ -1,6 +1,7 @@
 //! Run: the stages wired together.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use tokio::sync::{mpsc, oneshot};
@@ -30,6 +31,8 @@ pub struct Running {
     pub progress: Arc<Progress>,
     /// The sources that are on.
     pub sources: Vec<&'static str>,
+    /// Between two regular probes of a door.
+    pub interval: Duration,
     to_ask: mpsc::Sender<Question>,
     stop: CancellationToken,
     recorded: JoinHandle<()>,
@@ -116,6 +119,7 @@ pub fn start(
         own,
         progress,
         sources,
+        interval: config.interval,
         to_ask,
         stop,
         recorded,

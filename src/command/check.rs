@@ -1,17 +1,22 @@
 //! `check`: one pass over everything, printed.
 
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{debug, warn};
 
-use super::{Environment, Error, find_cluster, load_config, shutdown, start, table, why};
-use crate::cli::{Check, Host, Output};
+use super::baseline::Baseline;
+use super::print::{self, Manner};
+use super::{Environment, Error, find_cluster, load_config, progress, shutdown, start, why};
+use crate::cli::{Check, Host};
 use crate::clock;
-use crate::config::{Config, FailOn, Files, StaticTarget};
+use crate::config::{Config, Files, StaticTarget};
+use crate::discover::Cluster;
 use crate::judge::Roots;
 use crate::record::RowRecord;
+use crate::report::{self, Filter};
 
 /// Findings at or above `--fail-on`.
 const FOUND: u8 = 1;
@@ -21,6 +26,10 @@ const UNPROBED: u8 = 3;
 
 /// Makes one pass, prints it, and says by the exit code what was found.
 pub(super) async fn check(typed: Check, environment: &Environment) -> Result<ExitCode, Error> {
+    if let Some(name) = &typed.explain {
+        return explain(name);
+    }
+    let baseline = typed.baseline.as_deref().map(Baseline::load).transpose()?;
     let mut config = load_config(&typed.config)?;
     config.namespaces = typed.cluster.namespaces(config.namespaces);
     let cluster = if typed.hosts.is_empty() {
@@ -30,12 +39,73 @@ pub(super) async fn check(typed: Check, environment: &Environment) -> Result<Exi
         None
     };
     let roots = Roots::load(&config, cluster.as_ref().map_or(&[], |cluster| &cluster.ca))?;
+    let pass = one_pass(config, cluster, roots, typed.why.as_ref()).await?;
+    let filter = filter(&typed);
+    let rows: Vec<RowRecord> = pass
+        .rows
+        .into_iter()
+        .filter(|row| filter.takes(row))
+        .collect();
+
+    let manner = Manner {
+        output: typed.output,
+        now: clock::now(),
+        baseline: baseline.as_ref(),
+        fail_on: typed.fail_on,
+        colour: std::io::stdout().is_terminal() && !environment.no_color,
+        details: typed.verbose || typed.hosts.len() == 1,
+        verbose: typed.verbose,
+    };
+    let code = exit_code(
+        &rows,
+        pass.complete || typed.allow_unprobed,
+        &typed,
+        &manner,
+    );
+    let text = pass.why.unwrap_or_else(|| print::render(rows, &manner));
+    print(&text);
+    Ok(code)
+}
+
+/// Prints a runbook.
+fn explain(name: &str) -> Result<ExitCode, Error> {
+    let text = report::runbook(name).map_err(|near| Error::Explain(name.to_owned(), near))?;
+    print(text);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Who closes the pipe (`| head`) has read enough.
+fn print(text: &str) {
+    let mut stdout = std::io::stdout();
+    let written = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+    if let Err(error) = written {
+        debug!(%error, "standard output was closed");
+    }
+}
+
+/// What one pass came to.
+struct Pass {
+    rows: Vec<RowRecord>,
+    /// Whether these are all there are, and all were looked at.
+    complete: bool,
+    /// The answer to `--why`, where that was asked.
+    why: Option<String>,
+}
+
+/// Looks at everything once; at what is about one host alone where it is asked for that.
+async fn one_pass(
+    config: Config,
+    cluster: Option<Cluster>,
+    roots: Roots,
+    about: Option<&Arc<str>>,
+) -> Result<Pass, Error> {
     let stop = CancellationToken::new();
     shutdown::on_signals(stop.clone()).map_err(Error::Signals)?;
-
-    let running = start(config, cluster, roots, typed.why.clone())?;
-    let finished = stop
-        .run_until_cancelled(running.progress.first_pass())
+    let running = start(config, cluster, roots, about.cloned())?;
+    let pass = stop.run_until_cancelled(running.progress.first_pass());
+    let finished = progress::while_waiting(&running.store, pass)
         .await
         .is_some();
     if !finished {
@@ -44,7 +114,7 @@ pub(super) async fn check(typed: Check, environment: &Environment) -> Result<Exi
     let rows = running.store.rows();
     let failed = running.progress.failed_sources();
     let complete = finished && failed.is_empty();
-    let why = match &typed.why {
+    let why = match about {
         Some(host) => Some(why::render(
             host,
             &running.why(host).await,
@@ -55,12 +125,20 @@ pub(super) async fn check(typed: Check, environment: &Environment) -> Result<Exi
         None => None,
     };
     running.stop().await;
+    Ok(Pass {
+        rows,
+        complete,
+        why,
+    })
+}
 
-    match (why, typed.output) {
-        (Some(why), _) => print!("{why}"),
-        (None, Output::Table) => print!("{}", table::render(&rows, clock::now())),
+fn filter(typed: &Check) -> Filter {
+    Filter {
+        sources: typed.only.source.clone(),
+        hosts: typed.only.host.clone(),
+        severity: typed.only.severity,
+        ..Filter::default()
     }
-    Ok(exit_code(&rows, complete, typed.fail_on))
 }
 
 /// The hosts that were typed, instead of the cluster and of what is configured. Whoever types a
@@ -81,20 +159,15 @@ fn look_only_at(config: &mut Config, hosts: &[Host]) {
         .collect();
 }
 
-/// Findings outrank what could not be probed.
-fn exit_code(rows: &[RowRecord], complete: bool, fail_on: FailOn) -> ExitCode {
-    let worst = rows
-        .iter()
-        .flat_map(|row| row.findings.iter())
-        .map(|f| f.severity)
-        .max();
-    let found = match fail_on {
-        FailOn::Never => false,
-        FailOn::Severity(least) => worst.is_some_and(|worst| worst >= least),
-    };
-    let unprobed = rows
-        .iter()
-        .any(|row| row.target.expect.tls && row.summary.failure.is_some());
+/// Findings outrank what could not be probed. With a baseline, what it knows does not count.
+fn exit_code(rows: &[RowRecord], complete: bool, typed: &Check, manner: &Manner<'_>) -> ExitCode {
+    let found = rows.iter().any(|row| {
+        let own = &row.target.row;
+        row.findings
+            .iter()
+            .any(|finding| manner.fails(own, finding))
+    });
+    let unprobed = !typed.allow_unprobed && rows.iter().any(|row| is_unprobed(row, manner));
     if found {
         ExitCode::from(FOUND)
     } else if unprobed || !complete {
@@ -102,4 +175,14 @@ fn exit_code(rows: &[RowRecord], complete: bool, fail_on: FailOn) -> ExitCode {
     } else {
         ExitCode::SUCCESS
     }
+}
+
+/// Whether TLS is expected and was not seen, and that is news.
+fn is_unprobed(row: &RowRecord, manner: &Manner<'_>) -> bool {
+    let own = &row.target.row;
+    let mut findings = row.findings.iter();
+    let known = findings.any(|finding| {
+        finding.spec.name == "unreachable" && manner.is_new(own, finding) == Some(false)
+    });
+    row.target.expect.tls && row.summary.failure.is_some() && !known
 }

@@ -8,8 +8,9 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use tokio_util::sync::CancellationToken;
 
+use super::print::{self, Manner};
 use super::serve::{listen, until_stopped};
-use super::{Error, shutdown, start, table};
+use super::{Error, shutdown, start};
 use crate::cli;
 use crate::clock;
 use crate::config::Config;
@@ -60,7 +61,10 @@ async fn tell(running: &Running, urls: &[String]) {
         "Looking at an embedded cluster; one of its hosts hangs, so this takes some seconds.\n"
     );
     running.progress.first_pass().await;
-    print!("{}", table::render(&running.store.rows(), clock::now()));
+    print!(
+        "{}",
+        print::render(running.store.rows(), &Manner::table(clock::now()))
+    );
     println!(
         "\nMetrics are at {}; Ctrl-C ends the demo.",
         urls.join(" and ")

@@ -1,10 +1,12 @@
 //! The commands: what the program does when it is asked to, and the exit code it ends with.
 
+mod baseline;
 mod check;
 mod demo;
+mod print;
+mod progress;
 mod serve;
 mod shutdown;
-mod table;
 mod why;
 
 use std::ffi::OsString;
@@ -31,6 +33,8 @@ pub struct Environment {
     pub kubeconfig: Option<OsString>,
     /// `HOME`.
     pub home: Option<PathBuf>,
+    /// `NO_COLOR` is set and not empty (no-color.org).
+    pub no_color: bool,
 }
 
 /// Why a command could not do what it was asked to. Whatever it is, the exit code is 2: nothing
@@ -53,6 +57,10 @@ enum Error {
     Probe(#[from] probe::Error),
     #[error(transparent)]
     Demo(#[from] crate::demo::Error),
+    #[error(transparent)]
+    Baseline(#[from] baseline::Error),
+    #[error("nothing is called {0:?}{hint}", hint = nearest(*.1))]
+    Explain(String, Option<&'static str>),
     #[error("cannot listen at {0} (--web.listen-address)")]
     Listen(cli::Listen, #[source] std::io::Error),
     #[error("cannot write the documents below {0}")]
@@ -100,6 +108,10 @@ async fn obey(command: Command, environment: &Environment) -> Result<ExitCode, E
             .map(|()| ExitCode::SUCCESS)
             .map_err(|error| Error::Gen(folder, error)),
     }
+}
+
+fn nearest(name: Option<&str>) -> String {
+    name.map_or_else(String::new, |name| format!("; did you mean {name}?"))
 }
 
 /// An error and its sources, in one line.

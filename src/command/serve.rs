@@ -52,7 +52,9 @@ pub(super) async fn until_stopped(
         Arc::clone(&running.own),
         Arc::clone(&running.progress),
         &flags.telemetry_path,
-    )?;
+    )?
+    .with_inventory(flags.inventory)
+    .with_interval(running.interval);
     serve::serve(listeners, web, stop).await;
     Ok(())
 }

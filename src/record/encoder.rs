@@ -186,6 +186,7 @@ impl Page {
 mod tests {
     use super::*;
     use crate::model::{Family, Row, Verdict};
+    use crate::record::Seen;
     use crate::record::grammar::{Read, read};
     use crate::record::samples::{
         DECLARED, DIFFERENT, INFO, NOT_AFTER, RENEWAL, SERVED, SUCCESS, VERSION, row, target,
@@ -197,7 +198,7 @@ mod tests {
     ];
 
     fn publish(store: &Store, row: Row, verdict: Verdict) {
-        store.publish(Arc::new(target(row)), verdict, true);
+        store.publish(Arc::new(target(row)), verdict, true, Seen::default());
     }
 
     fn body(store: &Store, format: Format) -> String {

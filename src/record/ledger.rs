@@ -24,6 +24,7 @@ use crate::schedule::Event;
 use super::fold;
 use super::own::Own;
 use super::progress::Progress;
+use super::row::Seen;
 use super::store::Store;
 
 /// Between two looks for verdicts that have grown old: often enough that a batch stays short.
@@ -59,7 +60,8 @@ type Doors<Door, Seen> = HashMap<Arc<Door>, Known<Seen>>;
 
 #[derive(Debug, Default)]
 struct Known<Seen> {
-    seen: Seen,
+    /// Shared with the rows in the store; folding copies it where one holds it.
+    seen: Arc<Seen>,
     /// The rows that point here; never empty.
     rows: Vec<Place>,
 }
@@ -218,9 +220,23 @@ impl Ledger {
             };
             row.at = now;
             let target = Arc::clone(&row.what);
-            let (verdict, probed) =
-                self.with_case(&target, now, |case| ((self.judge)(case), probed(case.tls)));
-            self.store.publish(target, verdict, probed);
+            let seen = self.seen(&target);
+            let probed = probed(&seen.tls);
+            let verdict = self.with_case(&target, now, self.judge);
+            self.store.publish(target, verdict, probed, seen);
+        }
+    }
+
+    /// What is known of the target's doors now.
+    fn seen(&self, target: &Target) -> Seen {
+        let tls = self.tls.get(&target.tls);
+        let plain = target.plaintext.iter().filter_map(|door| {
+            let known = self.plain.get(door)?;
+            Some((Arc::clone(door), Arc::clone(&known.seen)))
+        });
+        Seen {
+            tls: tls.map(|known| Arc::clone(&known.seen)).unwrap_or_default(),
+            plain: plain.collect(),
         }
     }
 
@@ -239,14 +255,14 @@ impl Ledger {
         let plain: Vec<_> = target
             .plaintext
             .iter()
-            .filter_map(|door| Some((door.as_ref(), &self.plain.get(door)?.seen)))
+            .filter_map(|door| Some((door.as_ref(), self.plain.get(door)?.seen.as_ref())))
             .collect();
         f(&Case {
             target,
             tls: self
                 .tls
                 .get(&target.tls)
-                .map_or(&nothing, |known| &known.seen),
+                .map_or(&nothing, |known| known.seen.as_ref()),
             plain: &plain,
             policy: &self.policy,
             now,
@@ -283,13 +299,13 @@ fn unlink<Door: Eq + Hash, Seen>(doors: &mut Doors<Door, Seen>, door: &Arc<Door>
 }
 
 /// Folds a report in and gives the rows that it touches; none for a door that has gone since.
-fn update<Door: Eq + Hash, Seen>(
+fn update<Door: Eq + Hash, Seen: Clone>(
     doors: &mut Doors<Door, Seen>,
     door: &Arc<Door>,
     fold: impl FnOnce(&mut Seen),
 ) -> Vec<Place> {
     doors.get_mut(door).map_or_else(Vec::new, |known| {
-        fold(&mut known.seen);
+        fold(Arc::make_mut(&mut known.seen));
         known.rows.clone()
     })
 }

@@ -29,7 +29,7 @@ pub use encoder::Encoder;
 pub use ledger::Ledger;
 pub use own::Own;
 pub use progress::{Progress, Waiting};
-pub use row::{Posture, RowRecord, StoredRecord};
+pub use row::{Posture, RowRecord, Seen, StoredRecord};
 pub use store::Store;
 pub use summary::own_families;
 pub use text::Format;
@@ -37,4 +37,4 @@ pub use text::Format;
 #[cfg(test)]
 mod grammar;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Clients, Expectation, Extra, Finding, Owner, Reason, RootsRef, Sample, Severity, StoredObject,
-    Summary, Target, Verdict, Waived,
+    Clients, Expectation, Extra, Finding, Owner, PlainDoor, PlainSeen, Reason, RootsRef, Sample,
+    Severity, StoredObject, Summary, Target, TlsSeen, Verdict, Waived,
 };
 
 use super::block::{Block, RowLabels};
@@ -24,16 +24,29 @@ pub struct RowRecord {
     pub posture: Posture,
     /// And in a few.
     pub summary: Summary,
+    /// What was seen of it, up to when it was judged.
+    pub seen: Seen,
     pub(super) block: Arc<Block>,
 }
 
+/// All that is known of a row's doors, shared with the ledger and other rows.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// What its TLS door showed.
+    pub tls: Arc<TlsSeen>,
+    /// What its plaintext doors showed, in the order of [`Target::plaintext`].
+    pub plain: Arc<[(Arc<PlainDoor>, Arc<PlainSeen>)]>,
+}
+
 impl RowRecord {
-    /// Of what was judged of `target`; `probed` says that a certificate was seen there, ever.
+    /// Of what was judged of `target`; `probed` says that a certificate was seen there, ever, and
+    /// `seen` is all that was.
     pub(super) fn new(
         catalogue: &Catalogue,
         target: Arc<Target>,
         verdict: Verdict,
         probed: bool,
+        seen: Seen,
     ) -> Self {
         let clients = match target.expect.clients {
             _ if !probed && may_be_closed(&target.expect) => Clients::Nobody,
@@ -47,6 +60,7 @@ impl RowRecord {
         Self {
             posture,
             summary: verdict.summary,
+            seen,
             findings: verdict.findings.into(),
             waived: verdict.waived.into(),
             block: Arc::new(Block::new(catalogue, RowLabels::of(&target.row), &samples)),

@@ -1,4 +1,4 @@
-//! Families, rows and targets for this module's tests.
+//! Families, rows and targets for the tests of this module and of those that read it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,8 +7,11 @@ use std::time::Duration;
 use crate::model::{
     Address, Certificate, Chain, ClientAuth, Expectation, Failure, Family, FindingSpec,
     Fingerprint, Handshake, Kind, Owner, PlainDoor, PlaintextRule, Reason, RootsRef, Row, Scope,
-    Target, TlsAttempt, TlsDoor, TlsVersion,
+    Target, TlsAttempt, TlsDoor, TlsVersion, Verdict,
 };
+
+use super::catalogue::Catalogue;
+use super::{RowRecord, Seen, Store};
 
 const fn family(name: &'static str, labels: &'static [&'static str], scope: Scope) -> Family {
     Family {
@@ -20,14 +23,14 @@ const fn family(name: &'static str, labels: &'static [&'static str], scope: Scop
     }
 }
 
-pub(super) static SUCCESS: Family = family("t_success", &[], Scope::Target);
-pub(super) static NOT_AFTER: Family = family("t_not_after", &["position"], Scope::Target);
-pub(super) static VERSION: Family = family("t_version", &["version"], Scope::Target);
-pub(super) static INFO: Family = family("t_info", &["subject", "issuer"], Scope::Target);
-pub(super) static DECLARED: Family = family("t_declared", &[], Scope::Host);
-pub(super) const DIFFERENT: Family = family("t_different", &["what"], Scope::HostCount);
-pub(super) static RENEWAL: Family = family("t_renewal", &["name"], Scope::Own);
-pub(super) static SERVED: Family = Family {
+pub(crate) static SUCCESS: Family = family("t_success", &[], Scope::Target);
+pub(crate) static NOT_AFTER: Family = family("t_not_after", &["position"], Scope::Target);
+pub(crate) static VERSION: Family = family("t_version", &["version"], Scope::Target);
+pub(crate) static INFO: Family = family("t_info", &["subject", "issuer"], Scope::Target);
+pub(crate) static DECLARED: Family = family("t_declared", &[], Scope::Host);
+pub(crate) const DIFFERENT: Family = family("t_different", &["what"], Scope::HostCount);
+pub(crate) static RENEWAL: Family = family("t_renewal", &["name"], Scope::Own);
+pub(crate) static SERVED: Family = Family {
     name: "t_served_total",
     help: "Served",
     labels: &[],
@@ -35,10 +38,10 @@ pub(super) static SERVED: Family = Family {
     kind: Kind::Counter,
 };
 
-pub(super) static EXPIRED: FindingSpec = finding("certificate_expired");
-pub(super) static UNREACHABLE: FindingSpec = finding("unreachable");
-pub(super) static PLAINTEXT: FindingSpec = finding("plaintext_served");
-pub(super) static OPEN: FindingSpec = finding("insecure_port_open");
+pub(crate) static EXPIRED: FindingSpec = finding("certificate_expired");
+pub(crate) static UNREACHABLE: FindingSpec = finding("unreachable");
+pub(crate) static PLAINTEXT: FindingSpec = finding("plaintext_served");
+pub(crate) static OPEN: FindingSpec = finding("insecure_port_open");
 
 const fn finding(name: &'static str) -> FindingSpec {
     FindingSpec {
@@ -47,7 +50,7 @@ const fn finding(name: &'static str) -> FindingSpec {
     }
 }
 
-pub(super) fn row(host: &str, address: &str) -> Row {
+pub(crate) fn row(host: &str, address: &str) -> Row {
     Row {
         source: "ingress",
         namespace: "default".into(),
@@ -59,7 +62,7 @@ pub(super) fn row(host: &str, address: &str) -> Row {
 }
 
 /// A target with a TLS door and two plaintext doors, owned by the Ingress that names the row.
-pub(super) fn target(row: Row) -> Target {
+pub(crate) fn target(row: Row) -> Target {
     let address = Address::parse(&row.address);
     let plain = |port| {
         Arc::new(PlainDoor {
@@ -95,7 +98,7 @@ pub(super) fn target(row: Row) -> Target {
 }
 
 /// A handshake that showed the certificate numbered `number`.
-pub(super) fn handshake(number: u8) -> Handshake {
+pub(crate) fn handshake(number: u8) -> Handshake {
     let fingerprint = Fingerprint([number; 32]);
     Handshake {
         chain: Arc::new(Chain {
@@ -116,7 +119,7 @@ pub(super) fn handshake(number: u8) -> Handshake {
     }
 }
 
-pub(super) fn failure(reason: Reason) -> Failure {
+pub(crate) fn failure(reason: Reason) -> Failure {
     Failure {
         reason,
         detail: "a test".into(),
@@ -124,11 +127,34 @@ pub(super) fn failure(reason: Reason) -> Failure {
 }
 
 /// An attempt that took 10 ms to connect and, where it worked, 20 ms for the handshake.
-pub(super) fn attempt(ip: &str, outcome: Result<u8, Reason>) -> TlsAttempt {
+pub(crate) fn attempt(ip: &str, outcome: Result<u8, Reason>) -> TlsAttempt {
     TlsAttempt {
         ip: ip.parse::<IpAddr>().unwrap(),
         connect: Some(Duration::from_millis(10)),
         handshake: outcome.is_ok().then_some(Duration::from_millis(20)),
         outcome: outcome.map(handshake).map_err(failure),
     }
+}
+
+/// A row as readers find it in the store.
+pub(crate) fn record(target: Target, verdict: Verdict, seen: Seen) -> RowRecord {
+    let probed = verdict.summary.not_after.is_some();
+    let catalogue = Catalogue::new(&[], &[], "");
+    RowRecord::new(&catalogue, Arc::new(target), verdict, probed, seen)
+}
+
+/// A store with these rows.
+pub(crate) fn store(rows: impl IntoIterator<Item = RowRecord>) -> Store {
+    let store = Store::new(&[], &[], "");
+    for row in rows {
+        let verdict = Verdict {
+            findings: row.findings.to_vec(),
+            waived: row.waived.to_vec(),
+            summary: row.summary,
+            ..Verdict::default()
+        };
+        let probed = row.summary.not_after.is_some();
+        store.publish(row.target, verdict, probed, row.seen);
+    }
+    store
 }

@@ -8,7 +8,7 @@ use crate::model::{Family, Place, StoredObject, StoredPlace, Target, Verdict};
 
 use super::catalogue::Catalogue;
 use super::encoder::Encoder;
-use super::row::{RowRecord, StoredRecord};
+use super::row::{RowRecord, Seen, StoredRecord};
 use super::summary::Totals;
 use super::text::Format;
 
@@ -66,11 +66,17 @@ impl Store {
         self.lock().stored.values().cloned().collect()
     }
 
+    /// The row at a place.
+    #[must_use]
+    pub fn row(&self, place: &Place) -> Option<RowRecord> {
+        self.lock().rows.get(place).cloned()
+    }
+
     /// Records what was judged of a target, in the place of what had been; `probed` says that a
-    /// certificate was seen there, ever.
-    pub(super) fn publish(&self, target: Arc<Target>, verdict: Verdict, probed: bool) {
+    /// certificate was seen there, ever; `seen` is all that was.
+    pub(super) fn publish(&self, target: Arc<Target>, verdict: Verdict, probed: bool, seen: Seen) {
         let place = target.row.place();
-        let record = RowRecord::new(&self.catalogue, target, verdict, probed);
+        let record = RowRecord::new(&self.catalogue, target, verdict, probed, seen);
         let mut inner = self.lock();
         let Inner { rows, totals, .. } = &mut *inner;
         totals.replace(rows.get(&place), &record);
@@ -157,7 +163,8 @@ mod tests {
     }
 
     fn publish(store: &Store, host: &str, verdict: Verdict) {
-        store.publish(Arc::new(target(row(host, "192.0.2.1"))), verdict, true);
+        let target = Arc::new(target(row(host, "192.0.2.1")));
+        store.publish(target, verdict, true, Seen::default());
     }
 
     #[test]
@@ -176,7 +183,12 @@ mod tests {
         publish(&store, "a.test", verdict(1.0));
         let mut renamed = row("a.test", "192.0.2.1");
         renamed.name = "younger".into();
-        store.publish(Arc::new(target(renamed)), verdict(1.0), true);
+        store.publish(
+            Arc::new(target(renamed)),
+            verdict(1.0),
+            true,
+            Seen::default(),
+        );
         let success = lines(&store, "t_success");
         assert_eq!(success.len(), 1);
         assert!(success[0].contains(r#"name="younger""#));
@@ -262,7 +274,7 @@ mod tests {
         let mut elsewhere = second.clone();
         elsewhere.namespace = "elsewhere".into();
         shared.owners.extend([second.clone(), second, elsewhere]);
-        store.publish(Arc::new(shared), verdict(1.0), true);
+        store.publish(Arc::new(shared), verdict(1.0), true, Seen::default());
         let owners = lines(&store, "kube_https_target_owner_info");
         assert_eq!(owners.len(), 3);
         assert!(owners[0].ends_with(r#"owner_kind="Ingress",owner_name="elsewhere/other"} 1"#));

@@ -21,6 +21,7 @@ use crate::model::{
 };
 
 pub use run::{Question, Schedule, run};
+pub use slots::next_turn;
 
 /// What makes the probes. Implemented by the probe stage, and by the tests of this one.
 pub trait Probe: Send + Sync + 'static {

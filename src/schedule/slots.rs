@@ -31,18 +31,31 @@ impl Slots {
 
     /// The door's first turn after `now`.
     pub(super) fn next(&self, door: &Door, now: Instant) -> Instant {
-        let interval = self.interval.as_millis().max(1);
-        let mut hasher = DefaultHasher::new();
-        door.hash(&mut hasher);
-        let offset = u128::from(hasher.finish()) % interval;
-        let into = now.saturating_duration_since(self.anchor).as_millis() % interval;
-        let wait = if offset > into {
-            offset - into
-        } else {
-            interval - into + offset
-        };
-        now + Duration::from_millis(u64::try_from(wait).unwrap_or(u64::MAX))
+        let into = now.saturating_duration_since(self.anchor).as_millis();
+        now + wait(door, self.interval, into)
     }
+}
+
+/// When the door has its next regular turn after `now`, if it need not wait behind another: what
+/// `Slots::next` says, on the wall clock.
+#[must_use]
+pub fn next_turn(door: &Door, interval: Duration, now: UnixTime) -> UnixTime {
+    now.saturating_add(wait(door, interval, now.as_millis().unsigned_abs().into()))
+}
+
+/// How long it is to the door's turn, so many milliseconds after some multiple of the interval.
+fn wait(door: &Door, interval: Duration, into: u128) -> Duration {
+    let interval = interval.as_millis().max(1);
+    let mut hasher = DefaultHasher::new();
+    door.hash(&mut hasher);
+    let offset = u128::from(hasher.finish()) % interval;
+    let into = into % interval;
+    let wait = if offset > into {
+        offset - into
+    } else {
+        interval - into + offset
+    };
+    Duration::from_millis(u64::try_from(wait).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -94,5 +107,16 @@ mod tests {
             (400..600).contains(&early),
             "{early} of 1000 in the first half"
         );
+    }
+
+    #[test]
+    fn the_wall_clock_tells_the_same_turn() {
+        let (now, wall) = (Instant::now(), UnixTime::from_millis(1_767_225_612_345));
+        let slots = Slots::new(INTERVAL, now, wall);
+        for port in 1..100 {
+            let wait = slots.next(&door(port), now) - now;
+            let turn = next_turn(&door(port), INTERVAL, wall);
+            assert_eq!(turn, wall.saturating_add(wait));
+        }
     }
 }

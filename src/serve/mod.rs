@@ -1,16 +1,22 @@
-//! Serve: metrics and health over HTTP.
+//! Serve: metrics, health, the status page and the API over HTTP.
 //!
 //! Nothing here waits for the network that is probed: a scrape copies what [`crate::record`] has.
 //! Clients may be slow, stuck or hostile: connections, scrapes at once and every wait are bounded.
 
+mod api;
+mod body;
 mod connection;
 mod gzip;
 mod health;
+mod html;
 mod metrics;
 mod negotiate;
 mod page;
+mod query;
+mod sheet;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -30,15 +36,22 @@ pub enum Error {
          characters / . _ ~ -"
     )]
     PathMalformed(String),
-    /// The path is one of the health paths.
+    /// Something else is served at the path.
     #[error("the telemetry path {0:?} is taken; choose another, such as \"/metrics\"")]
     PathTaken(String),
 }
+
+/// The paths of the pages and of the API, besides [`health::PATHS`] and `/`.
+const TAKEN: [&str; 4] = [page::TARGET, page::RUNBOOKS, api::TARGETS, api::SD];
 
 /// What the handlers read.
 #[derive(Clone, Debug)]
 pub struct Web {
     inner: Arc<Inner>,
+    /// Whether what lists the targets is served.
+    inventory: bool,
+    /// Between two regular probes of a door; where it is not known, neither is the next probe.
+    interval: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -47,7 +60,8 @@ struct Inner {
     own: Arc<Own>,
     progress: Arc<Progress>,
     telemetry_path: String,
-    scrapes: metrics::Scrapes,
+    scrapes: body::Turns,
+    readers: body::Turns,
 }
 
 impl Web {
@@ -63,7 +77,9 @@ impl Web {
         if !telemetry_path.starts_with('/') || !telemetry_path.chars().all(plain) {
             return Err(Error::PathMalformed(telemetry_path));
         }
-        if health::PATHS.contains(&telemetry_path.as_str()) {
+        if TAKEN.contains(&telemetry_path.as_str())
+            || health::PATHS.contains(&telemetry_path.as_str())
+        {
             return Err(Error::PathTaken(telemetry_path));
         }
         Ok(Self {
@@ -72,9 +88,25 @@ impl Web {
                 own,
                 progress,
                 telemetry_path,
-                scrapes: metrics::Scrapes::default(),
+                scrapes: body::Turns::new(metrics::SCRAPES),
+                readers: body::Turns::new(api::READERS),
             }),
+            inventory: true,
+            interval: None,
         })
+    }
+
+    /// Whether to serve what lists the targets: the table, the API and `http_sd`.
+    #[must_use]
+    pub fn with_inventory(self, inventory: bool) -> Self {
+        Self { inventory, ..self }
+    }
+
+    /// Tells readers when a target is probed next, by the interval between regular probes.
+    #[must_use]
+    pub fn with_interval(self, interval: Duration) -> Self {
+        let interval = Some(interval);
+        Self { interval, ..self }
     }
 
     /// Every path that is answered.
@@ -82,7 +114,15 @@ impl Web {
         let metrics_at = self.inner.telemetry_path.as_str();
         let mut router = health::routes().route(metrics_at, get(metrics::metrics));
         if metrics_at != "/" {
-            router = router.route("/", get(page::landing));
+            let page = if self.inventory {
+                get(page::table)
+            } else {
+                get(page::landing)
+            };
+            router = router.route("/", page);
+        }
+        if self.inventory {
+            router = router.merge(api::routes()).merge(page::routes());
         }
         router
             .fallback(|| async { plain(StatusCode::NOT_FOUND, "not found") })

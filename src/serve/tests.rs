@@ -2,16 +2,22 @@
 
 use std::io::Read;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use flate2::read::GzDecoder;
+use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::record::own_families;
+use crate::record::samples;
+use crate::record::{RowRecord, own_families};
+use crate::report::samples::{expired, good, named, unseen};
+
+/// Between two probes of a target.
+const INTERVAL: Duration = Duration::from_mins(5);
 
 struct Server {
     at: SocketAddr,
@@ -21,12 +27,17 @@ struct Server {
 
 async fn start() -> Server {
     let families: Vec<_> = own_families().iter().collect();
+    start_with(Store::new(&families, &[], ""), true).await
+}
+
+async fn start_with(store: Store, inventory: bool) -> Server {
     let web = Web::new(
-        Arc::new(Store::new(&families, &[], "")),
+        Arc::new(store),
         Arc::new(Own::new(&["ingress"], Duration::ZERO, Duration::ZERO, "")),
         Arc::new(Progress::new(&["ingress"])),
         "/metrics",
-    );
+    )
+    .map(|web| web.with_inventory(inventory).with_interval(INTERVAL));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
@@ -103,14 +114,186 @@ async fn it_is_healthy_at_once_and_says_what_readiness_waits_for() {
     }
 }
 
+/// Those rows, and what the server answers at `path`.
+async fn asked(rows: Vec<RowRecord>, path: &str) -> (String, String) {
+    let server = start_with(samples::store(rows), true).await;
+    let (head, body) = ask(&server, &format!("GET {path}"), "").await;
+    (head, String::from_utf8(body).unwrap())
+}
+
+fn json(body: &str) -> Value {
+    serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}"))
+}
+
+fn hosts(body: &str) -> Vec<String> {
+    let told = json(body);
+    let targets = told["targets"].as_array().unwrap().iter();
+    targets
+        .map(|target| target["host"].as_str().unwrap().to_owned())
+        .collect()
+}
+
 #[tokio::test]
-async fn the_landing_page_links_the_metrics_and_may_load_nothing() {
-    let server = start().await;
-    let (head, body) = ask(&server, "GET /", "").await;
-    assert!(head.contains("content-security-policy: default-src 'none';"));
+async fn the_page_shows_the_soonest_trouble_first_and_may_load_nothing() {
+    let rows = vec![
+        good("good.example"),
+        expired("bad.example"),
+        unseen("new.example"),
+    ];
+    let (head, page) = asked(rows, "/").await;
+    assert!(
+        head.contains("content-security-policy: default-src 'none';"),
+        "{head}"
+    );
+    assert!(!head.contains("unsafe"), "{head}");
     assert!(head.contains("content-type: text/html"));
+    let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text}: {page}"));
+    assert!(place(">bad.example</a>") < place(">new.example</a>"));
+    assert!(place(">new.example</a>") < place(">good.example</a>"));
+    for text in [
+        "3 of 3 targets",
+        "certificate_expired</span>",
+        "plaintext_served, accepted until 2027-03-01",
+        r#"<a href="metrics">"#,
+        env!("CARGO_PKG_VERSION"),
+    ] {
+        place(text);
+    }
+}
+
+#[tokio::test]
+async fn the_page_is_filtered_and_turned_by_the_server() {
+    let many = || {
+        (0..250)
+            .map(|n| good(&format!("h{n:03}.example")))
+            .collect::<Vec<_>>()
+    };
+    let (_, page) = asked(many(), "/?page=3").await;
+    assert!(page.contains("Page 3 of 3"), "{page}");
+    assert!(page.contains(">h249.example</a>") && !page.contains(">h000.example</a>"));
+    assert!(page.contains(r#"href="?page=2""#), "{page}");
+    let (_, page) = asked(many(), "/?q=H007").await;
+    assert!(page.contains("1 of 250 targets") && page.contains(">h007.example</a>"));
+    let (head, _) = asked(many(), "/?severity=bad").await;
+    assert!(head.starts_with("http/1.0 400"), "{head}");
+}
+
+#[tokio::test]
+async fn a_target_has_a_page_of_its_own_behind_its_link() {
+    let rows = vec![expired("shop.example")];
+    let (_, page) = asked(rows.clone(), "/").await;
+    let (_, rest) = page.split_once("href=\"target?").unwrap();
+    let (query, _) = rest.split_once('"').unwrap();
+    let path = format!("/target?{}", query.replace("&amp;", "&"));
+    let (head, page) = asked(rows.clone(), &path).await;
+    assert!(head.starts_with("http/1.0 200"), "{head}");
+    for text in [
+        "<h1>shop.example</h1>",
+        "it expired 3 days ago",
+        "href=\"runbooks/certificate_expired\"",
+        "Accepted until 2027-03-01: being moved",
+        "TLS_AES_128_GCM_SHA256",
+        "<th scope=\"row\" class=\"dim\">TLS 1.1</th><td>refused</td>",
+        "2025-12-29T00:00:00Z",
+        "192.0.2.1: http 301, to https://shop.example/",
+    ] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    let gone = path.replace("shop.example", "gone.example");
+    assert!(asked(rows, &gone).await.0.starts_with("http/1.0 404"));
+}
+
+#[tokio::test]
+async fn what_a_certificate_says_cannot_leave_its_place() {
+    let hostile = "\"><script>alert(1)</script><img src=x onerror='alert(2)'>";
+    let rows = vec![named("shop.example", hostile, hostile)];
+    let target =
+        "/target?source=ingress&namespace=default&host=shop.example&port=443&address=192.0.2.1";
+    for path in ["/", target] {
+        let (_, page) = asked(rows.clone(), path).await;
+        assert!(
+            page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"),
+            "{page}"
+        );
+        assert!(
+            !page.contains("<script>alert") && !page.contains("<img"),
+            "{page}"
+        );
+        assert!(!page.contains("onerror='"), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_runbook_is_served_as_text() {
+    let (head, body) = asked(Vec::new(), "/runbooks/certificate_expired").await;
+    assert!(head.contains("content-type: text/plain"), "{head}");
+    assert!(body.starts_with("# certificate_expired\n"), "{body}");
+    let (head, _) = asked(Vec::new(), "/runbooks/nothing").await;
+    assert!(head.starts_with("http/1.0 404"), "{head}");
+}
+
+#[tokio::test]
+async fn the_api_tells_the_wanted_part_of_the_targets() {
+    let rows = || {
+        vec![
+            good("good.example"),
+            expired("bad.example"),
+            unseen("new.example"),
+        ]
+    };
+    let (head, body) = asked(rows(), "/api/v1/targets").await;
+    assert!(
+        head.contains("content-type: application/json\r\n"),
+        "{head}"
+    );
+    assert_eq!(hosts(&body), ["bad.example", "new.example", "good.example"]);
+    assert_eq!(
+        (&json(&body)["total"], &json(&body)["version"]),
+        (&3.into(), &1.into())
+    );
+    // What was never probed is not known to come next; what was has its turn within the interval.
+    assert_eq!(json(&body)["targets"][1].get("next_probe"), None);
+    let next = json(&body)["targets"][2]["next_probe"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let ahead = next.parse::<Timestamp>().unwrap().as_second() - crate::clock::now().as_secs();
+    assert!((-1..=300).contains(&ahead), "{next}");
+    let (_, body) = asked(rows(), "/api/v1/targets?limit=1&offset=1").await;
+    assert_eq!(hosts(&body), ["new.example"]);
+    assert_eq!(json(&body)["total"], 3);
+    let (_, body) = asked(rows(), "/api/v1/targets?severity=critical").await;
+    assert_eq!(hosts(&body), ["bad.example"]);
+    let (head, body) = asked(rows(), "/api/v1/targets?color=red").await;
+    assert!(head.starts_with("http/1.0 400"), "{head}");
+    assert!(body.contains("no parameter is called \"color\""), "{body}");
+}
+
+#[tokio::test]
+async fn prometheus_finds_where_to_dial() {
+    let (head, body) = asked(vec![expired("bad.example")], "/sd").await;
+    assert!(
+        head.contains("content-type: application/json\r\n"),
+        "{head}"
+    );
+    assert_eq!(json(&body)[0]["targets"][0], "bad.example:443");
+    assert_eq!(asked(Vec::new(), "/sd").await.1, "[]\n");
+}
+
+#[tokio::test]
+async fn without_the_inventory_nothing_lists_the_targets() {
+    let server = start_with(samples::store([expired("bad.example")]), false).await;
+    let (head, body) = ask(&server, "GET /", "").await;
     let page = String::from_utf8(body).unwrap();
-    assert!(page.contains(r#"<a href="/metrics">"#) && page.contains(env!("CARGO_PKG_VERSION")));
+    assert!(head.starts_with("http/1.0 200"), "{head}");
+    assert!(
+        page.contains(r#"<a href="metrics">"#) && !page.contains("bad.example"),
+        "{page}"
+    );
+    for path in ["/api/v1/targets", "/sd", "/target?source=ingress"] {
+        let (head, _) = ask(&server, &format!("GET {path}"), "").await;
+        assert!(head.starts_with("http/1.0 404"), "{path}: {head}");
+    }
 }
 
 #[tokio::test]

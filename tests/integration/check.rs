@@ -52,7 +52,52 @@ async fn a_good_host_is_ok() {
     let row = row(&table);
     assert_eq!(row[..2], ["ok", &format!("127.0.0.1:{port}")], "{table}");
     assert_eq!(row.last(), Some(&"1.3"), "{table}");
-    assert!(table.ends_with("\n\n1 door: 1 ok.\n"), "{table}");
+    assert!(table.contains("\n\n1 door: 1 ok.\n"), "{table}");
+    // Of one host, what was seen stands below.
+    for line in [
+        "accepts               TLS 1.2, TLS 1.3",
+        "refuses               SSL 3.0, TLS 1.0, TLS 1.1",
+        "client certificate    not requested",
+        "not after           2100-01-01T00:00:00Z",
+    ] {
+        assert!(table.contains(line), "{line}: {table}");
+    }
+}
+
+#[tokio::test]
+async fn a_baseline_lets_a_check_fail_on_new_trouble_only() {
+    let peer = peers::nginx(&loopback(true), "TLSv1.2 TLSv1.3");
+    let (_, report) = check(peer.address.port(), &["-o", "json"]).await;
+    let site = Site::new("baseline");
+    let known = site.write("known.json", &report);
+    let nothing = site.write("nothing.json", r#"{"targets": []}"#);
+    let port = peer.address.port();
+    let (code, table) = check(port, &["--baseline", &known]).await;
+    assert_eq!(code, Some(0), "{table}");
+    let (code, table) = check(port, &["--baseline", &nothing]).await;
+    assert_eq!(code, Some(1), "{table}");
+    assert!(table.contains("certificate_expired (new)"), "{table}");
+    let (code, _) = check(port, &["--baseline", "/nowhere"]).await;
+    assert_eq!(code, Some(2));
+}
+
+#[tokio::test]
+async fn what_does_not_match_is_neither_printed_nor_counted() {
+    let peer = peers::nginx(&loopback(true), "TLSv1.2 TLSv1.3");
+    let (code, table) = check(peer.address.port(), &["--source", "ingress"]).await;
+    assert_eq!((code, &*table), (Some(0), "No doors were found.\n"));
+}
+
+#[tokio::test]
+async fn a_finding_is_explained_without_a_look() {
+    let site = Site::new("explain");
+    let output = run(&site, &["check", "--explain", "unreachable"]).await;
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stdout.starts_with(b"# unreachable\n"));
+    let output = run(&site, &["check", "--explain", "unreachabel"]).await;
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("did you mean unreachable?"), "{said}");
 }
 
 #[tokio::test]
@@ -103,6 +148,9 @@ async fn what_cannot_be_reached_ends_with_3() {
     // A finding outranks it.
     let (code, _) = check(port, &["--fail-on=warning"]).await;
     assert_eq!(code, Some(1));
+
+    let (code, _) = check(port, &["--allow-unprobed"]).await;
+    assert_eq!(code, Some(0));
 }
 
 #[tokio::test]

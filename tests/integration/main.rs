@@ -31,6 +31,8 @@ mod exporter;
 mod versions;
 /// Which cipher suites and groups real servers accept.
 mod ciphers;
+/// What people and other programs read: the page, the API, `http_sd`.
+mod interfaces;
 /// What hostile servers cost and how they are reported.
 mod hostility;
 /// What is discovered in a real cluster, under the access rules of the sources' table.

@@ -110,6 +110,24 @@ async fn a_report_shows_at_every_row_that_points_at_the_door() {
 }
 
 #[tokio::test]
+async fn a_row_taken_from_the_store_keeps_what_was_seen_when_it_was_judged() {
+    let mut ledger = ledger();
+    declare(&mut ledger, &shop());
+    probe(&mut ledger, &shop(), 1, Ok(7));
+    let before = ledger.store.row(&shop().row.place()).unwrap();
+    probe(&mut ledger, &shop(), 2, Err(Reason::Refused));
+    let after = ledger.store.row(&shop().row.place()).unwrap();
+    assert_eq!(before.seen.tls.addresses[0].failure, None);
+    let [address] = after.seen.tls.addresses.as_slice() else {
+        panic!("{:?}", after.seen);
+    };
+    assert_eq!(address.failure, Some(failure(Reason::Refused)));
+    assert!(address.handshake.is_some());
+    assert_eq!(after.seen.plain.len(), 2);
+    assert_eq!(after.seen.tls.last_attempt, Some(at(2)));
+}
+
+#[tokio::test]
 async fn a_row_that_joins_a_known_door_shows_what_is_known_at_once() {
     let mut ledger = ledger();
     declare(&mut ledger, &shop());

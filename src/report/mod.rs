@@ -1,0 +1,25 @@
+//! Report: what is known of each row, for people and for other programs.
+//!
+//! The metrics say what a row comes to; a report says what is behind it: the chain, every address,
+//! each answer in clear, the findings and where to read on. The commands, the status page and the
+//! API show the same report, in the same order, by the same filters.
+
+mod filter;
+mod name;
+mod order;
+mod runbook;
+mod time;
+mod view;
+
+pub use filter::Filter;
+pub use name::{door, object};
+pub use order::{is_shown, sort, status, worst};
+pub use runbook::runbook;
+pub use time::{When, distance};
+pub use view::{
+    AddressView, CertificateView, Document, FailureView, FindingView, OwnerView, PlainAnswerView,
+    PlainView, TargetView, VERSION, WaivedView,
+};
+
+#[cfg(test)]
+pub(crate) mod samples;

@@ -1,0 +1,55 @@
+//! What rows and their owners are called where people read it.
+
+use crate::model::Row;
+
+/// The host, with the port where it is not 443; the address where there is no host.
+#[must_use]
+pub fn door(row: &Row) -> String {
+    let name = if row.host.is_empty() {
+        &row.address
+    } else {
+        &row.host
+    };
+    let name = if name.contains(':') {
+        format!("[{name}]")
+    } else {
+        name.to_string()
+    };
+    if row.port == 443 {
+        name
+    } else {
+        format!("{name}:{}", row.port)
+    }
+}
+
+/// The owning object's name, after its namespace where it has one.
+#[must_use]
+pub fn object(row: &Row) -> String {
+    if row.namespace.is_empty() {
+        row.name.to_string()
+    } else {
+        format!("{}/{}", row.namespace, row.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn a_door_is_named_as_it_is_typed() {
+        let row = |host: &str, port, address: &str| Row {
+            source: "ingress",
+            namespace: Arc::default(),
+            host: host.into(),
+            port,
+            address: address.into(),
+            name: Arc::default(),
+        };
+        assert_eq!(door(&row("a.example", 443, "192.0.2.1")), "a.example");
+        assert_eq!(door(&row("a.example", 8443, "192.0.2.1")), "a.example:8443");
+        assert_eq!(door(&row("", 6443, "2001:db8::1")), "[2001:db8::1]:6443");
+    }
+}
