@@ -11,6 +11,7 @@ TOOLS_DIR ?= $(CURDIR)/target/tools
 BIN := $(abspath $(TOOLS_DIR))/bin
 VENV := $(abspath $(TOOLS_DIR))/venv
 CRDS := $(abspath $(TOOLS_DIR))/crds
+export SCHEMAS := $(abspath $(TOOLS_DIR))/schemas
 export PATH := $(BIN):$(VENV)/bin:$(PATH):/usr/sbin
 
 CARGO_DENY := 0.20.2
@@ -54,12 +55,13 @@ GO_LDFLAGS := -s -w \
 stamp = $(abspath $(TOOLS_DIR))/.$(1)-$(shell { echo '$(3)'; cat $(2); } | sha256sum | cut -c 1-16)
 GO_STAMP := $(call stamp,go,tests/tools/go/go.mod tests/tools/go/go.sum,$(GO_BUILD) $(GO_LDFLAGS))
 PEER_STAMP := $(call stamp,peers,tests/tools/goserver/main.go tests/tools/java/TlsServer.java)
-CRD_STAMP := $(call stamp,crds,tests/tools/crds/go.mod)
+CHART_STAMP := $(call stamp,chart,tests/tools/chart/go.mod tests/tools/chart/go.sum)
+CRD_STAMP := $(call stamp,crds,tests/tools/crds/go.mod tests/tools/crds/grafanadashboard.json tests/tools/go/go.mod tests/tools/schemas.py)
 REQUIREMENTS := tests/tools/requirements.txt dashboards/requirements.txt
 VENV_STAMP := $(call stamp,venv,$(REQUIREMENTS))
 
 .PHONY: tools
-tools: tools-programs $(GO_STAMP) $(CRD_STAMP) $(PEER_STAMP) $(VENV_STAMP) tools-deny ## Install what the tests need: Debian packages, Go and Python tools, cargo-deny
+tools: tools-programs $(GO_STAMP) $(CHART_STAMP) $(CRD_STAMP) $(PEER_STAMP) $(VENV_STAMP) tools-deny ## Install what the tests need: Debian packages, Go and Python tools, cargo-deny
 	@echo "Tools are ready in $(BIN) and $(VENV)."
 
 .PHONY: tools-programs
@@ -90,13 +92,28 @@ $(GO_STAMP):
 	rm -f $(dir $@).go-*
 	touch $@
 
+# Both versions of helm build a program called helm.
+$(CHART_STAMP):
+	@echo "Building Helm 4, helm-unittest, helm-docs and kubeconform: some 2 minutes on two cores the first time"
+	mkdir -p $(BIN)
+	built=$$(mktemp -d); trap 'rm -rf "$$built"' EXIT
+	cd tests/tools/chart
+	go build -trimpath -ldflags '-s -w' -o "$$built/" tool
+	mv "$$built/helm" $(BIN)/helm4
+	mv "$$built"/* $(BIN)
+	rm -f $(dir $@).chart-*
+	touch $@
+
 $(CRD_STAMP):
-	@echo "Fetching the definitions of Gateway API: seconds"
-	module=$$(cd tests/tools/crds && go mod download -json sigs.k8s.io/gateway-api | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p')
-	rm -rf $(CRDS) $(dir $@).crds-*
-	mkdir -p $(CRDS)
-	cp -R "$$module/config/crd" $(CRDS)/gateway-api
+	@echo "Fetching the definitions of Gateway API and the Prometheus operator, and Kubernetes' own: seconds"
+	fetched() { (cd "tests/tools/$$1"; go mod download -json "$$2" | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p'); }
+	operator=$$(fetched crds github.com/prometheus-operator/prometheus-operator)
+	rm -rf $(CRDS) $(SCHEMAS) $(dir $@).crds-*
+	mkdir -p $(CRDS)/chart
+	cp -R "$$(fetched crds sigs.k8s.io/gateway-api)/config/crd" $(CRDS)/gateway-api
+	cp "$$operator"/jsonnet/prometheus-operator/{servicemonitors,podmonitors,prometheusrules}-crd.json tests/tools/crds/grafanadashboard.json $(CRDS)/chart
 	chmod -R u+w $(CRDS)
+	python3 tests/tools/schemas.py "$$(fetched go k8s.io/kubernetes)/api/openapi-spec/swagger.json" $(SCHEMAS) $(CRDS)/chart/*
 	touch $@
 
 $(PEER_STAMP):
@@ -162,8 +179,9 @@ integration: ## Run the tests against real servers, a real API server and a real
 # ---- What is generated, and what ships beside the program
 
 .PHONY: gen
-gen: $(VENV_STAMP) ## Write again what is generated: documents, the chart's access rules, dashboards
+gen: $(VENV_STAMP) $(CHART_STAMP) ## Write again what is generated: documents, the chart's access rules and README, dashboards
 	cargo run --quiet --locked -- gen .
+	helm/document.sh
 	$(VENV)/bin/python dashboards/generate.py
 
 .PHONY: golden

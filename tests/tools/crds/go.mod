@@ -3,4 +3,7 @@ module kube-https-exporter/tests/crds
 
 go 1.26
 
-require sigs.k8s.io/gateway-api v1.6.3
+require (
+	github.com/prometheus-operator/prometheus-operator v0.85.0
+	sigs.k8s.io/gateway-api v1.6.3
+)
