@@ -43,6 +43,8 @@ mod cluster_to_scrape;
 mod replicas;
 /// The chart in a real cluster.
 mod chart;
+/// The program under the chart's seccomp profile.
+mod confined;
 /// A real Prometheus: both formats, the alert rules, and promtool.
 mod prometheus;
 /// Everything that the demo shows.
