@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::config::{FailOn, host_port, is_namespace};
 use crate::logging::{Format, Level};
@@ -23,6 +23,12 @@ use crate::model::Severity;
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
     let typed = Arguments::try_parse_from(arguments)?;
     Ok(typed.command.unwrap_or(Command::Serve(typed.serve)))
+}
+
+/// The command line, for its documentation.
+#[must_use]
+pub fn definition() -> clap::Command {
+    Arguments::command()
 }
 
 /// Looks at every TLS door of a Kubernetes cluster and tells Prometheus what is really served.
@@ -58,6 +64,9 @@ pub enum Command {
         /// Where to
         #[arg(value_name = "DIR")]
         folder: PathBuf,
+        /// Write the man pages and shell completions that packages ship, instead of the documents
+        #[arg(long)]
+        manual: bool,
     },
 }
 
@@ -326,7 +335,6 @@ fn telemetry_path(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
     use clap::error::ErrorKind;
 
     fn typed(line: &str) -> Result<Command, clap::Error> {
@@ -361,7 +369,7 @@ mod tests {
 
     #[test]
     fn the_definitions_do_not_contradict_each_other() {
-        Arguments::command().debug_assert();
+        definition().debug_assert();
     }
 
     #[test]

@@ -23,4 +23,5 @@ pub mod serve;
 pub mod run;
 pub mod demo;
 pub mod gen_documents;
+pub mod gen_manual;
 pub mod command;
