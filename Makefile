@@ -11,6 +11,7 @@ TOOLS_DIR ?= $(CURDIR)/target/tools
 BIN := $(abspath $(TOOLS_DIR))/bin
 VENV := $(abspath $(TOOLS_DIR))/venv
 CRDS := $(abspath $(TOOLS_DIR))/crds
+export SCHEMAS := $(abspath $(TOOLS_DIR))/schemas
 export PATH := $(BIN):$(VENV)/bin:$(PATH):/usr/sbin
 
 CARGO_DENY := 0.20.2
@@ -54,12 +55,13 @@ GO_LDFLAGS := -s -w \
 stamp = $(abspath $(TOOLS_DIR))/.$(1)-$(shell { echo '$(3)'; cat $(2); } | sha256sum | cut -c 1-16)
 GO_STAMP := $(call stamp,go,tests/tools/go/go.mod tests/tools/go/go.sum,$(GO_BUILD) $(GO_LDFLAGS))
 PEER_STAMP := $(call stamp,peers,tests/tools/goserver/main.go tests/tools/java/TlsServer.java)
-CRD_STAMP := $(call stamp,crds,tests/tools/crds/go.mod)
+CHART_STAMP := $(call stamp,chart,tests/tools/chart/go.mod tests/tools/chart/go.sum)
+CRD_STAMP := $(call stamp,crds,tests/tools/crds/go.mod tests/tools/crds/grafanadashboard.json tests/tools/go/go.mod tests/tools/schemas.py)
 REQUIREMENTS := tests/tools/requirements.txt dashboards/requirements.txt
 VENV_STAMP := $(call stamp,venv,$(REQUIREMENTS))
 
 .PHONY: tools
-tools: tools-programs $(GO_STAMP) $(CRD_STAMP) $(PEER_STAMP) $(VENV_STAMP) tools-deny ## Install what the tests need: Debian packages, Go and Python tools, cargo-deny
+tools: tools-programs $(GO_STAMP) $(CHART_STAMP) $(CRD_STAMP) $(PEER_STAMP) $(VENV_STAMP) tools-deny ## Install what the tests need: Debian packages, Go and Python tools, cargo-deny
 	@echo "Tools are ready in $(BIN) and $(VENV)."
 
 .PHONY: tools-programs
@@ -90,19 +92,33 @@ $(GO_STAMP):
 	rm -f $(dir $@).go-*
 	touch $@
 
-# Each module is fetched by itself, so that none of what it needs to be built is.
-module = $$(cd tests/tools/crds && go mod download -json $(1) | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p')
+# Both versions of helm build a program called helm.
+$(CHART_STAMP):
+	@echo "Building Helm 4, helm-unittest, helm-docs and kubeconform: some 2 minutes on two cores the first time"
+	mkdir -p $(BIN)
+	built=$$(mktemp -d); trap 'rm -rf "$$built"' EXIT
+	cd tests/tools/chart
+	go build -trimpath -ldflags '-s -w' -o "$$built/" tool
+	mv "$$built/helm" $(BIN)/helm4
+	mv "$$built"/* $(BIN)
+	rm -f $(dir $@).chart-*
+	touch $@
 
+# Each module is fetched by itself, so that none of what it needs to be built is.
 $(CRD_STAMP):
-	@echo "Fetching the custom resource definitions of Gateway API, cert-manager, Traefik, Istio and Contour: 50 MB"
-	rm -rf $(CRDS) $(dir $@).crds-*
-	mkdir -p $(CRDS)
-	cp -R "$(call module,sigs.k8s.io/gateway-api)/config/crd" $(CRDS)/gateway-api
-	cp -R "$(call module,github.com/cert-manager/cert-manager)/deploy/crds" $(CRDS)/cert-manager
-	cp "$(call module,github.com/traefik/traefik/v3)/docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml" $(CRDS)/traefik.yaml
-	cp "$(call module,istio.io/api)/kubernetes/customresourcedefinitions.gen.yaml" $(CRDS)/istio.yaml
-	cp "$(call module,github.com/projectcontour/contour)/examples/contour/01-crds.yaml" $(CRDS)/contour.yaml
+	@echo "Fetching the custom resource definitions of Gateway API, cert-manager, Traefik, Istio, Contour and the Prometheus operator, and Kubernetes' own: 60 MB"
+	fetched() { (cd "tests/tools/$$1"; go mod download -json "$$2" | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p'); }
+	operator=$$(fetched crds github.com/prometheus-operator/prometheus-operator)
+	rm -rf $(CRDS) $(SCHEMAS) $(dir $@).crds-*
+	mkdir -p $(CRDS)/chart
+	cp -R "$$(fetched crds sigs.k8s.io/gateway-api)/config/crd" $(CRDS)/gateway-api
+	cp -R "$$(fetched crds github.com/cert-manager/cert-manager)/deploy/crds" $(CRDS)/cert-manager
+	cp "$$(fetched crds github.com/traefik/traefik/v3)/docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml" $(CRDS)/traefik.yaml
+	cp "$$(fetched crds istio.io/api)/kubernetes/customresourcedefinitions.gen.yaml" $(CRDS)/istio.yaml
+	cp "$$(fetched crds github.com/projectcontour/contour)/examples/contour/01-crds.yaml" $(CRDS)/contour.yaml
+	cp "$$operator"/jsonnet/prometheus-operator/{servicemonitors,podmonitors,prometheusrules}-crd.json tests/tools/crds/grafanadashboard.json $(CRDS)/chart
 	chmod -R u+w $(CRDS)
+	python3 tests/tools/schemas.py "$$(fetched go k8s.io/kubernetes)/api/openapi-spec/swagger.json" $(SCHEMAS) $(CRDS)/chart/*
 	touch $@
 
 $(PEER_STAMP):
@@ -168,8 +184,9 @@ integration: ## Run the tests against real servers, a real API server and a real
 # ---- What is generated, and what ships beside the program
 
 .PHONY: gen
-gen: $(VENV_STAMP) ## Write again what is generated: documents, the chart's access rules, dashboards
+gen: $(VENV_STAMP) $(CHART_STAMP) ## Write again what is generated: documents, the chart's access rules and README, dashboards
 	cargo run --quiet --locked -- gen .
+	helm/document.sh
 	$(VENV)/bin/python dashboards/generate.py
 
 .PHONY: golden

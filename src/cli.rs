@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::config::{FailOn, host_port, is_namespace};
 use crate::logging::{Format, Level};
@@ -49,6 +49,12 @@ struct Plugin {
     check: Check,
 }
 
+/// The command line, for its documentation.
+#[must_use]
+pub fn definition() -> clap::Command {
+    Arguments::command()
+}
+
 /// Looks at every TLS door of a Kubernetes cluster and tells Prometheus what is really served.
 #[derive(Debug, Parser)]
 #[command(
@@ -82,6 +88,9 @@ pub enum Command {
         /// Where to
         #[arg(value_name = "DIR")]
         folder: PathBuf,
+        /// Write the man pages and shell completions that packages ship, instead of the documents
+        #[arg(long)]
+        manual: bool,
     },
 }
 
@@ -417,7 +426,6 @@ fn telemetry_path(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
     use clap::error::ErrorKind;
 
     fn typed(line: &str) -> Result<Command, clap::Error> {
@@ -452,7 +460,7 @@ mod tests {
 
     #[test]
     fn the_definitions_do_not_contradict_each_other() {
-        Arguments::command().debug_assert();
+        definition().debug_assert();
     }
 
     #[test]

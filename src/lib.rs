@@ -26,4 +26,5 @@ pub mod serve;
 pub mod run;
 pub mod demo;
 pub mod gen_documents;
+pub mod gen_manual;
 pub mod command;

@@ -21,7 +21,7 @@ use crate::config::{self, Config};
 use crate::discover::{Cluster, ClusterError, Search};
 use crate::judge::{self, CHECKS};
 use crate::logging::Level;
-use crate::{gen_documents, logging, probe, record, run};
+use crate::{gen_documents, gen_manual, logging, probe, record, run};
 
 /// Wrong usage, or a configuration or kubeconfig that is wrong.
 const USAGE: u8 = 2;
@@ -104,9 +104,16 @@ async fn obey(command: Command, environment: &Environment) -> Result<ExitCode, E
             logging::init(typed.log.level.unwrap_or(Level::Info), typed.log.format);
             demo::demo(typed).await
         }
-        Command::Gen { folder } => gen_documents::write(&folder)
-            .map(|()| ExitCode::SUCCESS)
-            .map_err(|error| Error::Gen(folder, error)),
+        Command::Gen { folder, manual } => {
+            let written = if manual {
+                gen_manual::write(&folder)
+            } else {
+                gen_documents::write(&folder)
+            };
+            written
+                .map(|()| ExitCode::SUCCESS)
+                .map_err(|error| Error::Gen(folder, error))
+        }
     }
 }
 

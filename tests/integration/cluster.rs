@@ -63,6 +63,14 @@ impl Cluster {
         site.write("clients.pem", &CA.issuer.pem());
         // It refuses one authority for both.
         site.write("proxies.pem", &Ca::new().issuer.pem());
+        let accounts = format!("system:serviceaccounts:{MONITORING}");
+        let policy = json!({
+            "apiVersion": "audit.k8s.io/v1",
+            "kind": "Policy",
+            "omitStages": ["RequestReceived"],
+            "rules": [{"level": "Metadata", "userGroups": [accounts]}, {"level": "None"}],
+        });
+        site.write("audit.json", &policy.to_string());
         let key = rcgen::KeyPair::generate().unwrap();
         site.write("accounts.key", &key.serialize_pem());
         site.write("accounts.pem", &key.public_key_pem());
@@ -238,6 +246,25 @@ impl Cluster {
             .unwrap();
     }
 
+    /// What the API server has noted of requests by the service account `account`: `audit.k8s.io/v1`
+    /// Events.
+    pub(crate) fn requests(&self, account: &str) -> Vec<Value> {
+        let user = format!("system:serviceaccount:{MONITORING}:{account}");
+        let log = fs::read_to_string(self.site.path("audit.log")).unwrap();
+        // The last line may be half written.
+        let events = log
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        events
+            .filter(|event| event["user"]["username"] == user.as_str())
+            .collect()
+    }
+
+    /// As the administrator.
+    pub(crate) fn client(&self) -> kube::Client {
+        self.client.clone()
+    }
+
     /// An object; `None` where there is none.
     pub(crate) async fn get<K: kube::Resource<DynamicType = ()>>(
         &self,
@@ -247,22 +274,15 @@ impl Cluster {
         self.api::<K>(namespace).get_opt(name).await.unwrap()
     }
 
-    /// An object of a kind that a custom resource definition makes, which must be there.
-    pub(crate) async fn get_custom(
-        &self,
-        kind: &ApiResource,
-        namespace: &str,
-        name: &str,
-    ) -> DynamicObject {
-        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, kind);
-        api.get(name).await.unwrap()
-    }
-
     /// Makes a kind that takes any fields, and waits until it is served.
     pub(crate) async fn custom_kind(&self, kind: &ApiResource) {
         let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
         let definition = json!({
-            "metadata": {"name": format!("{}.{}", kind.plural, kind.group)},
+            "metadata": {
+                "name": format!("{}.{}", kind.plural, kind.group),
+                // Without it, no group below k8s.io is taken.
+                "annotations": {"api-approved.kubernetes.io": "unapproved, for tests"},
+            },
             "spec": {
                 "group": kind.group,
                 "scope": "Namespaced",
@@ -464,6 +484,8 @@ fn api_server(site: &Site, etcd_port: u16, address: SocketAddr) -> Child {
         // Loopback, so that a test can serve at a Service's cluster IP address.
         .arg("--service-cluster-ip-range=127.8.0.0/24")
         .arg("--authorization-mode=RBAC")
+        .arg(format!("--audit-policy-file={}", site.path("audit.json")))
+        .arg(format!("--audit-log-path={}", site.path("audit.log")))
         // No controller makes the default service accounts that this admission waits for.
         .arg("--disable-admission-plugins=ServiceAccount");
     if address.ip().is_loopback() {

@@ -22,8 +22,16 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The program with these arguments, in a folder of its own, with no cluster in its environment.
 pub(crate) fn program(site: &Site, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kube-https-exporter"));
+    launched(&[], site, arguments)
+}
+
+/// As [`program`], by a program that is told by `launcher` how to start another.
+fn launched(launcher: &[&str], site: &Site, arguments: &[&str]) -> Command {
+    let mut words = launcher.iter().copied();
+    let mut own = [env!("CARGO_BIN_EXE_kube-https-exporter")].into_iter();
+    let mut command = Command::new(words.next().or_else(|| own.next()).unwrap());
     command
+        .args(words.chain(own))
         .args(arguments)
         .current_dir(&site.dir)
         .env("HOME", &site.dir)
@@ -78,15 +86,24 @@ impl Exporter {
         Self::start(Site::new("demo"), "demo", &[]).await
     }
 
+    /// The demo, started by a program that is told by `launcher` how to start another.
+    pub(crate) async fn demo_by(launcher: &[&str]) -> Self {
+        Self::start_by(launcher, Site::new("demo"), "demo", &[]).await
+    }
+
     /// Runs a command that serves, and waits until it listens.
     async fn start(site: Site, command: &str, arguments: &[String]) -> Self {
+        Self::start_by(&[], site, command, arguments).await
+    }
+
+    async fn start_by(launcher: &[&str], site: Site, command: &str, arguments: &[String]) -> Self {
         let mut words = vec![command, "--web.listen-address=127.0.0.1:0"];
         words.extend(arguments.iter().map(String::as_str));
         let (stdout, stderr) = (
             fs::File::create(site.path("stdout")).unwrap(),
             fs::File::create(site.path("log")).unwrap(),
         );
-        let mut child = program(&site, &words)
+        let mut child = launched(launcher, &site, &words)
             .stdout(stdout)
             .stderr(stderr)
             .spawn()

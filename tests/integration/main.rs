@@ -54,6 +54,8 @@ mod replicas;
 mod routes;
 /// The chart in a real cluster.
 mod chart;
+/// The program under the chart's seccomp profile.
+mod confined;
 /// A real Prometheus: both formats, the alert rules, and promtool.
 mod prometheus;
 /// What every alert must have: texts, a runbook, a dashboard.

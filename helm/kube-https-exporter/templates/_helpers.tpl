@@ -1,4 +1,4 @@
-{{/* Names, labels, and the access rules read from files/access.yaml. */}}
+{{/* Names, labels, the configuration, and the access rules read from files/access.yaml. */}}
 
 {{- define "khe.name" -}}
 {{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" }}
@@ -12,6 +12,10 @@
 {{- else }}
 {{- printf "%s-%s" .Release.Name (include "khe.name" .) | trunc 63 | trimSuffix "-" }}
 {{- end }}
+{{- end }}
+
+{{- define "khe.namespace" -}}
+{{- .Values.namespaceOverride | default .Release.Namespace }}
 {{- end }}
 
 {{- define "khe.selectorLabels" -}}
@@ -36,37 +40,73 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{- define "khe.image" -}}
 {{- $image := .Values.image -}}
-{{- $name := ternary (printf "%s/%s" $image.registry $image.repository) $image.repository (ne $image.registry "") -}}
+{{- $name := list (.Values.global.imageRegistry | default $image.registry) $image.repository | compact | join "/" -}}
 {{- if $image.digest }}{{ $name }}@{{ $image.digest }}{{ else }}{{ $name }}:{{ $image.tag | default .Chart.AppVersion }}{{ end }}
 {{- end }}
 
+{{/* The Secrets that may be read, as a list of {namespace, name}: those of the chart's value and of the configuration. */}}
+{{- define "khe.secrets" -}}
+{{- concat (.Values.config.secrets | default list) .Values.secrets | uniq | toYaml }}
+{{- end }}
+
+{{/* The configuration file. */}}
+{{- define "khe.config" -}}
+{{- $config := deepCopy .Values.config }}
+{{- with include "khe.secrets" . | fromYamlArray }}{{ $_ := set $config "secrets" . }}{{ end }}
+{{- toYaml $config }}
+{{- end }}
+
 {{/*
-What the sources that are on read, as a list of {name, namespace, rules}: one Role each, a ClusterRole where the
-namespace is empty. Namespaced mode has one Role in each of the configured namespaces instead of the ClusterRole, and does without
-what is in no namespace.
+What the exporter reads, as a list of {name, namespace, rules}: one Role each, a ClusterRole where the namespace is empty.
+Namespaced mode has one Role in each of the configured namespaces instead of the ClusterRole, and does without what is in no
+namespace.
 */}}
 {{- define "khe.access" -}}
 {{- $access := required "files/access.yaml is missing from the chart" (.Files.Get "files/access.yaml") | fromYamlArray }}
-{{- $everywhere := list }}
-{{- $roles := list }}
+{{- $fullname := include "khe.fullname" . }}
+{{- $namespaces := .Values.config.namespaces | default (list "") }}
+{{- $rules := list }}
 {{- range $access }}
-  {{- if dig "discovery" .source "enabled" (not .optIn) $.Values.config }}
+  {{- if dig "discovery" .source "enabled" (dig "enabled" true .) $.Values.config }}
     {{- $rule := dict "apiGroups" (list .group) "resources" (list .resource) "verbs" .verbs }}
     {{- with .names }}{{ $_ := set $rule "resourceNames" . }}{{ end }}
     {{- if .namespace }}
-      {{- $name := printf "%s-%s" (include "khe.fullname" $) (replace "_" "-" .source) }}
-      {{- $roles = append $roles (dict "name" $name "namespace" .namespace "rules" (list $rule)) }}
+      {{- $rules = append $rules (list (printf "%s-%s" $fullname (replace "_" "-" .source)) .namespace $rule) }}
     {{- else if not (and .clusterScoped $.Values.config.namespaces) }}
-      {{- $everywhere = append $everywhere $rule }}
+      {{- range $namespaces }}{{ $rules = append $rules (list $fullname . $rule) }}{{ end }}
     {{- end }}
   {{- end }}
 {{- end }}
-{{- if $everywhere }}
-  {{- range .Values.config.namespaces | default (list "") }}
-    {{- $roles = append $roles (dict "name" (include "khe.fullname" $) "namespace" . "rules" ($everywhere | uniq)) }}
-  {{- end }}
+{{- range $rule := .Values.rbac.extraRules }}
+  {{- range $namespaces }}{{ $rules = append $rules (list $fullname . $rule) }}{{ end }}
 {{- end }}
-{{- toYaml $roles }}
+{{- $secrets := dict }}
+{{- range include "khe.secrets" . | fromYamlArray }}
+  {{- $_ := set $secrets .namespace (append (get $secrets .namespace | default list) .name) }}
+{{- end }}
+{{- range $namespace, $names := $secrets }}
+  {{- $rule := dict "apiGroups" (list "") "resources" (list "secrets") "resourceNames" $names "verbs" (list "get" "list" "watch") }}
+  {{- $rules = append $rules (list (printf "%s-secrets" $fullname) $namespace $rule) }}
+{{- end }}
+{{- $roles := dict }}
+{{- range $rules }}
+  {{- $key := printf "%s/%s" (index . 1) (index . 0) }}
+  {{- $role := get $roles $key | default (dict "name" (index . 0) "namespace" (index . 1) "rules" list) }}
+  {{- $_ := set $role "rules" (append $role.rules (index . 2) | uniq) }}
+  {{- $_ := set $roles $key $role }}
+{{- end }}
+{{- $sorted := list }}
+{{- range $_, $role := $roles }}{{ $sorted = append $sorted $role }}{{ end }}
+{{- toYaml $sorted }}
+{{- end }}
+
+{{/* Whether the pod has a token: as is said, or else if there is anything to be read with it. */}}
+{{- define "khe.token" -}}
+{{- if kindIs "bool" .Values.automountServiceAccountToken }}
+{{- .Values.automountServiceAccountToken }}
+{{- else }}
+{{- include "khe.access" . | fromYamlArray | empty | not }}
+{{- end }}
 {{- end }}
 
 {{/* The settings of a ServiceMonitor's or PodMonitor's endpoint. */}}

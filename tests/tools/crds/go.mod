@@ -8,5 +8,6 @@ require (
 	github.com/projectcontour/contour v1.33.8
 	github.com/traefik/traefik/v3 v3.7.13
 	istio.io/api v1.31.4
+	github.com/prometheus-operator/prometheus-operator v0.85.0
 	sigs.k8s.io/gateway-api v1.6.3
 )
