@@ -17,6 +17,7 @@ use crate::prometheus;
 const EMPTY: &[(&str, &str)] = &[
     ("Errors of discovery", "the demo's cluster always answers"),
     ("Dropped, and why", "the demo drops no target"),
+    ("Permissions refused", "the demo's cluster refuses none"),
     (
         "Open access and blind trust",
         "the demo's doors let nobody in",

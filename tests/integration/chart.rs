@@ -277,11 +277,16 @@ async fn cluster() -> Cluster {
         // A built-in kind that this API server does not serve cannot be made; an experimental one is
         // read only where the one that came after it is missing.
         if !groups.contains(access.group) && !access.group.ends_with(".x-k8s.io") {
+            // Traefik has no other version.
+            let version = match access.group {
+                "traefik.io" => "v1alpha1",
+                _ => "v1",
+            };
             cluster
                 .custom_kind(&ApiResource {
                     group: access.group.to_owned(),
-                    version: "v1".to_owned(),
-                    api_version: format!("{}/v1", access.group),
+                    version: version.to_owned(),
+                    api_version: format!("{}/{version}", access.group),
                     kind: access.resource.trim_end_matches('s').to_uppercase(),
                     plural: access.resource.to_owned(),
                 })
