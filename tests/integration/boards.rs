@@ -22,10 +22,6 @@ const EMPTY: &[(&str, &str)] = &[
         "Open access and blind trust",
         "the demo's doors let nobody in",
     ),
-    (
-        "Client certificates at the API server",
-        "the tests' clients show tokens, not certificates",
-    ),
     ("Kubelets' certificates", "no kubelet runs in the tests"),
     (
         "Kubelets' renewals that failed",
