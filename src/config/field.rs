@@ -126,6 +126,11 @@ impl<'a> Written<'a> {
         }
     }
 
+    /// The name of the field that this is the value of.
+    pub(super) fn name(&self) -> &str {
+        self.path.rsplit('.').next().unwrap_or_default()
+    }
+
     /// Reports what is wrong with this value and what to write instead.
     pub(super) fn report(&self, what: String) {
         self.reader.push(self.node.at, &self.path, what);

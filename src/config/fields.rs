@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::document::rows;
-use super::field::{Field, Section, Written};
+use super::field::{Field, Section};
 use super::node::Value;
 use super::value;
 use super::{
-    ApiServerDiscovery, Caps, Config, Discovery, Expiry, Files, Metrics, PerAddress, Profile,
-    Security, ServiceDiscovery, Threshold, Trust, host, rule, secret, suggest, target,
+    Caps, Config, Discovery, Expiry, Files, Metrics, PerAddress, Profile, Security, Threshold,
+    Trust, rule, secret, suggest, target,
 };
 use crate::model::clean;
 
@@ -27,8 +27,6 @@ const MAX_CAP: Duration = Duration::from_hours(24 * 3650);
 const MAX_CONNECTIONS: u32 = 65_535;
 /// Beyond what one machine opens in a second.
 const MAX_CONNECTION_RATE: u32 = 100_000;
-/// The most that Kubernetes is made for.
-const MAX_NODES: u32 = 5_000;
 /// Beyond what one process keeps: 1 kB each comes to 10 GB.
 const MAX_TARGETS: u32 = 10_000_000;
 
@@ -62,29 +60,7 @@ impl Default for Config {
             vantage: String::new(),
             trust: Trust::default(),
             namespaces: Vec::new(),
-            discovery: Discovery {
-                api_server: ApiServerDiscovery {
-                    enabled: true,
-                    public_names: Vec::new(),
-                },
-                node: true,
-                ingress: true,
-                gateway: true,
-                traefik: true,
-                istio: true,
-                contour: true,
-                openshift: false,
-                service: ServiceDiscovery {
-                    enabled: true,
-                    nodes: 2,
-                },
-                authority: true,
-                validating_webhook: true,
-                mutating_webhook: true,
-                apiservice: true,
-                crd_conversion: true,
-                cert_manager: true,
-            },
+            discovery: Discovery::default(),
             rules: Vec::new(),
             targets: Vec::new(),
             files: Files::default(),
@@ -389,236 +365,6 @@ impl Section for Threshold {
             meaning: "The most that the share may come to.",
             read: |threshold, written| {
                 written.set(&mut threshold.cap, |v| value::duration(v, SECOND, MAX_CAP));
-            },
-            inside: None,
-        },
-    ];
-}
-
-/// The switch that every source has.
-struct Source {
-    enabled: bool,
-}
-
-impl Section for Source {
-    const FIELDS: &'static [Field<Self>] = &[Field {
-        name: "enabled",
-        kind: "`true` or `false`",
-        default: "true",
-        meaning: "Whether the source is on.",
-        read: |source, written| written.set(&mut source.enabled, value::flag),
-        inside: None,
-    }];
-}
-
-fn switch(enabled: &mut bool, written: &Written<'_>) {
-    let mut source = Source { enabled: *enabled };
-    written.section(&mut source);
-    *enabled = source.enabled;
-}
-
-/// The switch of a source that is off unless it is asked for.
-struct OptIn {
-    enabled: bool,
-}
-
-impl Section for OptIn {
-    const FIELDS: &'static [Field<Self>] = &[Field {
-        name: "enabled",
-        kind: "`true` or `false`",
-        default: "false",
-        meaning: "Whether the source is on.",
-        read: |source, written| written.set(&mut source.enabled, value::flag),
-        inside: None,
-    }];
-}
-
-fn opt_in(enabled: &mut bool, written: &Written<'_>) {
-    let mut source = OptIn { enabled: *enabled };
-    written.section(&mut source);
-    *enabled = source.enabled;
-}
-
-impl Section for Discovery {
-    const FIELDS: &'static [Field<Self>] = &[
-        Field {
-            name: "api_server",
-            kind: "map",
-            default: "{}",
-            meaning: "The API server's own address, each of its replicas, and the names under which \
-                      clients know it.",
-            read: |discovery, written| written.section(&mut discovery.api_server),
-            inside: Some(rows::<ApiServerDiscovery>),
-        },
-        Field {
-            name: "node",
-            kind: "map",
-            default: "{}",
-            meaning: "Each node's kubelet, the control plane's components on its nodes, and the ports \
-                      that must be closed on nodes. Off where `namespaces` is set.",
-            read: |discovery, written| switch(&mut discovery.node, written),
-            inside: Some(rows::<Source>),
-        },
-        Field {
-            name: "ingress",
-            kind: "map",
-            default: "{}",
-            meaning: "The hosts of `networking.k8s.io/v1` Ingresses.",
-            read: |discovery, written| switch(&mut discovery.ingress, written),
-            inside: Some(rows::<Source>),
-        },
-        Field {
-            name: "gateway",
-            kind: "map",
-            default: "{}",
-            meaning: "The hosts of Gateway API: Gateways, `ListenerSet`s and their routes.",
-            read: |discovery, written| switch(&mut discovery.gateway, written),
-            inside: Some(rows::<Source>),
-        },
-        Field {
-            name: "traefik",
-            kind: "map",
-            default: "{}",
-            meaning: "The hosts of Traefik's IngressRoutes and IngressRouteTCPs, at the Services labelled \
-                      `app.kubernetes.io/name: traefik`.",
-            read: |discovery, written| switch(&mut discovery.traefik, written),
-            inside: Some(rows::<Source>),
-        },
-        Field {
-            name: "istio",
-            kind: "map",
-            default: "{}",
-            meaning: "The hosts of Istio's Gateways, at the Services in front of the pods they select.",
-            read: |discovery, written| switch(&mut discovery.istio, written),
-            inside: Some(rows::<Source>),
-        },
-        Field {
-            name: "contour",
-            kind: "map",
-            default: "{}",
-            meaning: "The hosts of Contour's HTTPProxies.",
-            read: |discovery, written| switch(&mut discovery.contour, written),
-            inside: Some(rows::<Source>),
-        },
-        Field {
-            name: "openshift",
-            kind: "map",
-            default: "{}",
-            meaning: "The hosts of OpenShift's Routes. Routes may carry private keys, which reading Routes \
-                      gives access to; the program does not keep them.",
-            read: |discovery, written| opt_in(&mut discovery.openshift, written),
-            inside: Some(rows::<OptIn>),
-        },
-        Field {
-            name: "service",
-            kind: "map",
-            default: "{}",
-            meaning: "Ports of Services that are open to the outside (load balancers, external IP \
-                      addresses, node ports) and are said to speak HTTP or TLS by \
-                      `appProtocol`, name or number.",
-            read: |discovery, written| written.section(&mut discovery.service),
-            inside: Some(rows::<ServiceDiscovery>),
-        },
-        Field {
-            name: "cert_manager",
-            kind: "map",
-            default: "{}",
-            meaning: "What cert-manager has issued, to be compared with what is served, and when \
-                      it is to be renewed: Certificates and `CertificateRequest`s. No Secret is \
-                      read.",
-            read: |discovery, written| switch(&mut discovery.cert_manager, written),
-            inside: Some(rows::<Source>),
-        },
-        Field {
-            name: "authority",
-            kind: "map",
-            default: "{}",
-            meaning: "When the certificate authorities expire that the cluster publishes: of its \
-                      clients, of its front proxies, and of each `ClusterTrustBundle`.",
-            read: |discovery, written| switch(&mut discovery.authority, written),
-            inside: Some(rows::<Source>),
-        },
-        Field {
-            name: "validating_webhook",
-            kind: "map",
-            default: "{}",
-            meaning: "The servers of `ValidatingWebhookConfiguration`s. Off where `namespaces` is set.",
-            read: |discovery, written| switch(&mut discovery.validating_webhook, written),
-            inside: Some(rows::<Source>),
-        },
-        Field {
-            name: "mutating_webhook",
-            kind: "map",
-            default: "{}",
-            meaning: "The servers of `MutatingWebhookConfiguration`s. Off where `namespaces` is set.",
-            read: |discovery, written| switch(&mut discovery.mutating_webhook, written),
-            inside: Some(rows::<Source>),
-        },
-        Field {
-            name: "apiservice",
-            kind: "map",
-            default: "{}",
-            meaning: "The servers of aggregated APIs (`APIService`). Off where `namespaces` is set.",
-            read: |discovery, written| switch(&mut discovery.apiservice, written),
-            inside: Some(rows::<Source>),
-        },
-        Field {
-            name: "crd_conversion",
-            kind: "map",
-            default: "{}",
-            meaning: "The servers that convert custom resources. Off where `namespaces` is set.",
-            read: |discovery, written| switch(&mut discovery.crd_conversion, written),
-            inside: Some(rows::<Source>),
-        },
-    ];
-}
-
-impl Section for ApiServerDiscovery {
-    const FIELDS: &'static [Field<Self>] = &[
-        Field {
-            name: "enabled",
-            kind: "`true` or `false`",
-            default: "true",
-            meaning: "Whether the source is on.",
-            read: |source, written| written.set(&mut source.enabled, value::flag),
-            inside: None,
-        },
-        Field {
-            name: "public_names",
-            kind: "list of hosts, with ports where they are not 443",
-            default: "[]",
-            meaning: "Names under which clients outside know the API server, such as \
-                      `api.example.com:6443`. Those of `kube-public/cluster-info` and of \
-                      OpenShift's `Infrastructure` are found without. Each is asked for by its name, \
-                      and may be vouched for by the system's roots or by the cluster's authority.",
-            read: |source, written| {
-                written.list(&mut source.public_names, |item| {
-                    item.value(host::named_port)
-                });
-            },
-            inside: None,
-        },
-    ];
-}
-
-impl Section for ServiceDiscovery {
-    const FIELDS: &'static [Field<Self>] = &[
-        Field {
-            name: "enabled",
-            kind: "`true` or `false`",
-            default: "true",
-            meaning: "Whether the source is on.",
-            read: |service, written| written.set(&mut service.enabled, value::flag),
-            inside: None,
-        },
-        Field {
-            name: "nodes",
-            kind: "number",
-            default: "2",
-            meaning: "At how many nodes each node port is looked at, the same for all: every node \
-                      serves them alike. With 0, at none.",
-            read: |service, written| {
-                written.set(&mut service.nodes, |v| value::whole(v, 0, MAX_NODES));
             },
             inside: None,
         },

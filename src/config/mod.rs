@@ -21,6 +21,7 @@ mod host;
 mod field;
 mod files;
 mod fields;
+mod discovery;
 mod trust;
 mod secret;
 mod security;
@@ -37,11 +38,11 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{Fingerprint, Severity};
 
+pub use discovery::Discovery;
 pub use document::document;
 pub use error::{Error, Position, Problem};
 pub use files::Files;
@@ -55,28 +56,6 @@ pub use value::is_namespace;
 
 /// The most that a configuration file may have; 10,000 targets come to about 2 MB.
 const MAX_BYTES: u64 = 8 << 20;
-
-/// The names of the discovery sources, as rules refer to them; `static` is this file's `targets`.
-const SOURCES: [&str; 18] = [
-    "api_server",
-    "node",
-    "ingress",
-    "gateway",
-    "traefik",
-    "istio",
-    "contour",
-    "openshift",
-    "service",
-    "authority",
-    "validating_webhook",
-    "mutating_webhook",
-    "apiservice",
-    "crd_conversion",
-    "secret",
-    "cert_manager",
-    "static",
-    "file",
-];
 
 /// What the file may refer to by name.
 #[derive(Clone, Copy, Debug)]
@@ -257,60 +236,6 @@ pub struct Threshold {
     pub share: f64,
     /// The most that the share may come to.
     pub cap: Duration,
-}
-
-/// Which sources are on, by source name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "one switch for each source")]
-pub struct Discovery {
-    /// The API server's own address, its replicas and its public faces.
-    pub api_server: ApiServerDiscovery,
-    /// Kubelets, and the ports that must be closed on nodes.
-    pub node: bool,
-    /// Ingress hosts.
-    pub ingress: bool,
-    /// Hosts of Gateway API.
-    pub gateway: bool,
-    /// Hosts of Traefik's routes.
-    pub traefik: bool,
-    /// Hosts of Istio's Gateways.
-    pub istio: bool,
-    /// Hosts of Contour's proxies.
-    pub contour: bool,
-    /// Hosts of `OpenShift`'s Routes, which may carry private keys.
-    pub openshift: bool,
-    /// Ports of Services.
-    pub service: ServiceDiscovery,
-    /// What cert-manager has issued.
-    pub cert_manager: bool,
-    /// The authorities that the cluster publishes.
-    pub authority: bool,
-    /// Servers of webhooks that check objects.
-    pub validating_webhook: bool,
-    /// Servers of webhooks that change objects.
-    pub mutating_webhook: bool,
-    /// Servers of aggregated APIs.
-    pub apiservice: bool,
-    /// Servers that convert custom resources.
-    pub crd_conversion: bool,
-}
-
-/// How the API server is found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ApiServerDiscovery {
-    /// Whether it is.
-    pub enabled: bool,
-    /// Hosts and ports by which clients know it, besides what the cluster says.
-    pub public_names: Vec<(Arc<str>, u16)>,
-}
-
-/// How ports of Services are found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ServiceDiscovery {
-    /// Whether they are.
-    pub enabled: bool,
-    /// At how many nodes node ports are looked at; none for 0.
-    pub nodes: usize,
 }
 
 /// What is left out of the metrics.

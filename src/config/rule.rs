@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::discovery::source_names;
 use super::document::rows;
 use super::field::{Field, Section, Written};
 use super::node::Value;
-use super::{SOURCES, host, trust, value, waiver};
+use super::{host, trust, value, waiver};
 use crate::model::{PlaintextRule, Waiver};
 
 /// What applies to the targets that match; unset fields leave the default.
@@ -182,12 +183,11 @@ impl Section for RuleMatch {
             name: "source",
             kind: "text",
             default: "(any)",
-            meaning: "The name of the discovery source: `api_server`, `node`, `ingress`, `gateway`, \
-                      `service`, `cert_manager`, `authority`, `validating_webhook`, \
-                      `mutating_webhook`, `apiservice`, `crd_conversion`, `secret`, `static` or \
-                      `file`.",
+            meaning: "The name of the source: one of those under `discovery`, or `secret`, `static` (the \
+                      `targets` written here) or `file`.",
             read: |wanted, written| {
-                let words = SOURCES.map(|name| (name, name));
+                let names = source_names().into_iter();
+                let words: Vec<_> = names.map(|name| (name, name)).collect();
                 wanted.source = written
                     .value(|v| value::choice(v, &words))
                     .map(str::to_owned);

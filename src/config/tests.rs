@@ -188,7 +188,7 @@ fn a_file_from_windows_is_read_like_any_other() {
 fn a_source_can_be_switched_off_alone() {
     let config = read("discovery: {ingress: {enabled: false}}").unwrap();
     assert!(config.discovery.api_server.enabled);
-    assert!(!config.discovery.ingress);
+    assert!(!config.discovery.has("ingress"));
 }
 
 #[test]

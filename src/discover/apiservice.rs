@@ -16,7 +16,7 @@ pub(super) const SOURCE: Source = Source {
     help: "Servers of aggregated APIs (`APIService`), as the API server calls them.",
     access: &[KIND.access(), behind::SERVICES.access()],
     // They are in no namespace: whoever looks at some namespaces does not mean them.
-    enabled: |config| config.discovery.apiservice && config.namespaces.is_empty(),
+    enabled: |config| config.discovery.has(NAME) && config.namespaces.is_empty(),
     start: Start::Cluster(start),
 };
 

@@ -29,7 +29,7 @@ pub(super) const SOURCE: Source = Source {
         },
         BUNDLES.access(),
     ],
-    enabled: |config| config.discovery.authority,
+    enabled: |config| config.discovery.has(NAME),
     start: Start::Cluster(start),
 };
 

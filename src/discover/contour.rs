@@ -23,7 +23,7 @@ pub(super) const SOURCE: Source = Source {
     name: NAME,
     help: "Hosts of Contour's HTTPProxies, at the addresses that it published.",
     access: &[PROXIES.access()],
-    enabled: |config| config.discovery.contour,
+    enabled: |config| config.discovery.has(NAME),
     start: Start::Cluster(start),
 };
 

@@ -19,7 +19,7 @@ pub(super) const SOURCE: Source = Source {
     help: "Servers of webhooks that convert custom resources, as the API server calls them.",
     access: &[KIND.access(), behind::SERVICES.access()],
     // Definitions are in no namespace: whoever looks at some namespaces does not mean them.
-    enabled: |config| config.discovery.crd_conversion && config.namespaces.is_empty(),
+    enabled: |config| config.discovery.has(NAME) && config.namespaces.is_empty(),
     start: Start::Cluster(start),
 };
 

@@ -29,7 +29,7 @@ pub(super) const SOURCE: Source = Source {
     name: NAME,
     help: "Hosts of Ingress objects, at the addresses that their controller published.",
     access: &[INGRESSES.access(), CLASSES.access()],
-    enabled: |config| config.discovery.ingress,
+    enabled: |config| config.discovery.has(NAME),
     start: Start::Cluster(start),
 };
 

@@ -28,7 +28,7 @@ pub(super) const SOURCE: Source = Source {
     name: NAME,
     help: "Hosts of Istio's Gateways, at the Services in front of the pods that they select.",
     access: &[GATEWAYS.access(), SERVICES.access()],
-    enabled: |config| config.discovery.istio,
+    enabled: |config| config.discovery.has(NAME),
     start: Start::Cluster(start),
 };
 

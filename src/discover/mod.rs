@@ -1,8 +1,8 @@
 //! Discover: what to look at. Turns objects of the cluster, and the configuration, into targets.
 //!
 //! To add a source: write one file beside this one with a `pub(super) const SOURCE: Source`, and
-//! add its `mod` line and its line in [`SOURCES`]. The documentation, the chart's access rules
-//! and the table tests follow from the table.
+//! add its `mod` line, its line in [`SOURCES`] and its switch (`config/discovery.rs`). The
+//! documentation, the chart's access rules and the table tests follow from the tables.
 
 mod api_server;
 mod apiservice;
@@ -400,14 +400,14 @@ mod tests {
             ]
         );
         let mut config = Config::clone(&context.config);
-        config.discovery.ingress = false;
-        config.discovery.gateway = false;
-        config.discovery.traefik = false;
-        config.discovery.istio = false;
-        config.discovery.contour = false;
+        config.discovery.switch("ingress", false);
+        config.discovery.switch("gateway", false);
+        config.discovery.switch("traefik", false);
+        config.discovery.switch("istio", false);
+        config.discovery.switch("contour", false);
         config.discovery.service.enabled = false;
-        config.discovery.authority = false;
-        config.discovery.cert_manager = false;
+        config.discovery.switch("authority", false);
+        config.discovery.switch("cert_manager", false);
         config.targets.clear();
         context.config = Arc::new(config.clone());
         assert_eq!(

@@ -13,7 +13,7 @@ pub(super) const SOURCE: Source = Source {
     help: "Servers of webhooks that change objects before they are stored, as the API server calls them.",
     access: &[KIND.access(), behind::SERVICES.access()],
     // Such configurations are in no namespace: whoever looks at some namespaces does not mean them.
-    enabled: |config| config.discovery.mutating_webhook && config.namespaces.is_empty(),
+    enabled: |config| config.discovery.has(NAME) && config.namespaces.is_empty(),
     start: Start::Cluster(start),
 };
 

@@ -31,7 +31,7 @@ pub(super) const SOURCE: Source = Source {
     help: "Every node's kubelet, the control plane's components on its nodes, and the ports that must be closed on nodes.",
     access: &[KIND.access()],
     // Nodes are in no namespace: whoever looks at some namespaces does not mean them.
-    enabled: |config| config.discovery.node && config.namespaces.is_empty(),
+    enabled: |config| config.discovery.has(NAME) && config.namespaces.is_empty(),
     start: Start::Cluster(start),
 };
 

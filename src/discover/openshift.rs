@@ -24,7 +24,7 @@ pub(super) const SOURCE: Source = Source {
     name: NAME,
     help: "Hosts of OpenShift's Routes, at the routers that have admitted them; off by default, because Routes may carry private keys.",
     access: &[ROUTES.access()],
-    enabled: |config| config.discovery.openshift,
+    enabled: |config| config.discovery.has(NAME),
     start: Start::Cluster(start),
 };
 

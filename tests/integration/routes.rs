@@ -116,7 +116,7 @@ async fn vendors_routes_that_are_installed_later_are_found_and_go_with_their_kin
     let cluster = Cluster::start().await;
     cluster.grant_all(ACCOUNT).await;
     let mut config = Config::default();
-    config.discovery.openshift = true;
+    config.discovery.switch("openshift", true);
     let mut found = Discovered::start(&cluster, config).await;
     found
         .until("none there", |found| {

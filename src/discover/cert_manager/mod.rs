@@ -21,7 +21,7 @@ pub(super) const SOURCE: Source = Source {
     name: "cert_manager",
     help: "What cert-manager has issued, to be compared with what is served, and when it is to be renewed.",
     access: &[CERTIFICATES.access(), REQUESTS.access()],
-    enabled: |config| config.discovery.cert_manager,
+    enabled: |config| config.discovery.has("cert_manager"),
     start: Start::Cluster(start),
 };
 

@@ -35,7 +35,7 @@ pub(super) const SOURCE: Source = Source {
         GRPC_ROUTES.access(),
         TLS_ROUTES.access(),
     ],
-    enabled: |config| config.discovery.gateway,
+    enabled: |config| config.discovery.has(NAME),
     start: Start::Cluster(start),
 };
 

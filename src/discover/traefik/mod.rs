@@ -28,7 +28,7 @@ pub(super) const SOURCE: Source = Source {
     name: NAME,
     help: "Hosts of Traefik's IngressRoutes and IngressRouteTCPs, at the Services labelled app.kubernetes.io/name=traefik.",
     access: &[ROUTES.access(), TCP_ROUTES.access(), SERVICES.access()],
-    enabled: |config| config.discovery.traefik,
+    enabled: |config| config.discovery.has(NAME),
     start: Start::Cluster(start),
 };
 
