@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::model::{Finding, Row, Severity};
+use crate::model::{Finding, Row, Severity, StoredPlace};
 
 /// The largest file that is read: the report of 100,000 targets has some 200 MB.
 const LARGEST: u64 = 1024 * 1024 * 1024;
@@ -29,12 +29,22 @@ pub(super) enum Error {
 pub(super) struct Baseline(HashMap<Key, Severity>);
 
 /// Source, namespace, port, host and finding. The address stands for the host where there is none:
-/// load balancers change theirs.
-type Key = (String, String, u16, String, String);
+/// load balancers change theirs. What is stored has no port, and its object's name for a host.
+type Key = (String, String, Option<u16>, String, String);
 
 #[derive(Deserialize)]
 struct Report {
     targets: Vec<Target>,
+    #[serde(default)]
+    stored: Vec<StoredObject>,
+}
+
+#[derive(Deserialize)]
+struct StoredObject {
+    source: String,
+    namespace: String,
+    name: String,
+    findings: Vec<Found>,
 }
 
 #[derive(Deserialize)]
@@ -74,20 +84,28 @@ impl Baseline {
             } else {
                 target.host
             };
-            for found in target.findings {
-                let key = (
-                    target.source.clone(),
-                    target.namespace.clone(),
-                    target.port,
-                    door.clone(),
-                    found.finding,
-                );
-                let severity = severity(&found.severity);
-                let worst = known.entry(key).or_insert(severity);
-                *worst = severity.max(*worst);
-            }
+            let of = (target.source, target.namespace, Some(target.port), door);
+            note(&mut known, of, target.findings);
+        }
+        for object in report.stored {
+            let of = (object.source, object.namespace, None, object.name);
+            note(&mut known, of, object.findings);
         }
         Ok(Self(known))
+    }
+
+    /// Whether the finding was there, and as bad, of what an object stores.
+    pub(super) fn knows_stored(&self, place: &StoredPlace, finding: &Finding) -> bool {
+        self.has(
+            &(
+                place.source.to_owned(),
+                place.namespace.to_string(),
+                None,
+                place.name.to_string(),
+                finding.spec.name.to_owned(),
+            ),
+            finding,
+        )
     }
 
     /// Whether the finding was there, and as bad.
@@ -100,12 +118,36 @@ impl Baseline {
         let key = (
             row.source.to_owned(),
             row.namespace.to_string(),
-            row.port,
+            Some(row.port),
             door.to_string(),
             finding.spec.name.to_owned(),
         );
-        let before = self.0.get(&key);
+        self.has(&key, finding)
+    }
+
+    fn has(&self, key: &Key, finding: &Finding) -> bool {
+        let before = self.0.get(key);
         before.is_some_and(|before| *before >= finding.severity)
+    }
+}
+
+/// Notes how bad each finding was.
+fn note(
+    known: &mut HashMap<Key, Severity>,
+    (source, namespace, port, door): (String, String, Option<u16>, String),
+    findings: Vec<Found>,
+) {
+    for found in findings {
+        let key = (
+            source.clone(),
+            namespace.clone(),
+            port,
+            door.clone(),
+            found.finding,
+        );
+        let severity = severity(&found.severity);
+        let worst = known.entry(key).or_insert(severity);
+        *worst = severity.max(*worst);
     }
 }
 

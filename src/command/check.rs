@@ -15,7 +15,7 @@ use crate::clock;
 use crate::config::{Config, Files, StaticTarget};
 use crate::discover::Cluster;
 use crate::judge::Roots;
-use crate::record::RowRecord;
+use crate::record::{RowRecord, StoredRecord};
 use crate::report::{self, Filter};
 
 /// Findings at or above `--fail-on`.
@@ -41,6 +41,8 @@ pub(super) async fn check(typed: Check, environment: &Environment) -> Result<Exi
     let roots = Roots::load(&config, cluster.as_ref().map_or(&[], |cluster| &cluster.ca))?;
     let pass = one_pass(config, cluster, roots, typed.why.as_ref()).await?;
     let filter = filter(&typed);
+    let mut stored = pass.stored;
+    stored.retain(|record| filter.takes_stored(record));
     let rows: Vec<RowRecord> = pass
         .rows
         .into_iter()
@@ -58,11 +60,14 @@ pub(super) async fn check(typed: Check, environment: &Environment) -> Result<Exi
     };
     let code = exit_code(
         &rows,
+        &stored,
         pass.complete || typed.allow_unprobed,
         &typed,
         &manner,
     );
-    let text = pass.why.unwrap_or_else(|| print::render(rows, &manner));
+    let text = pass
+        .why
+        .unwrap_or_else(|| print::render(rows, &stored, &manner));
     print(&text);
     Ok(code)
 }
@@ -88,6 +93,7 @@ fn print(text: &str) {
 /// What one pass came to.
 struct Pass {
     rows: Vec<RowRecord>,
+    stored: Vec<StoredRecord>,
     /// Whether these are all there are, and all were looked at.
     complete: bool,
     /// The answer to `--why`, where that was asked.
@@ -111,7 +117,7 @@ async fn one_pass(
     if !finished {
         warn!("interrupted: what is printed is what was seen until now");
     }
-    let rows = running.store.rows();
+    let (rows, stored) = (running.store.rows(), running.store.stored());
     let failed = running.progress.failed_sources();
     let complete = finished && failed.is_empty();
     let why = match about {
@@ -127,6 +133,7 @@ async fn one_pass(
     running.stop().await;
     Ok(Pass {
         rows,
+        stored,
         complete,
         why,
     })
@@ -160,13 +167,24 @@ fn look_only_at(config: &mut Config, hosts: &[Host]) {
 }
 
 /// Findings outrank what could not be probed. With a baseline, what it knows does not count.
-fn exit_code(rows: &[RowRecord], complete: bool, typed: &Check, manner: &Manner<'_>) -> ExitCode {
+fn exit_code(
+    rows: &[RowRecord],
+    stored: &[StoredRecord],
+    complete: bool,
+    typed: &Check,
+    manner: &Manner<'_>,
+) -> ExitCode {
     let found = rows.iter().any(|row| {
         let own = &row.target.row;
         row.findings
             .iter()
             .any(|finding| manner.fails(own, finding))
     });
+    let found = found
+        || stored.iter().any(|record| {
+            let fails = |finding| manner.fails_stored(&record.object.place, finding);
+            record.findings.iter().any(fails)
+        });
     let unprobed = !typed.allow_unprobed && rows.iter().any(|row| is_unprobed(row, manner));
     if found {
         ExitCode::from(FOUND)

@@ -63,7 +63,11 @@ async fn tell(running: &Running, urls: &[String]) {
     running.progress.first_pass().await;
     print!(
         "{}",
-        print::render(running.store.rows(), &Manner::table(clock::now()))
+        print::render(
+            running.store.rows(),
+            &running.store.stored(),
+            &Manner::table(clock::now())
+        )
     );
     println!(
         "\nMetrics are at {}; Ctrl-C ends the demo.",

@@ -1,7 +1,7 @@
 //! Which rows are wanted.
 
 use crate::model::Severity;
-use crate::record::{Posture, RowRecord};
+use crate::record::{Posture, RowRecord, StoredRecord};
 
 use super::order::worst;
 
@@ -38,6 +38,21 @@ impl Filter {
             && self.severity.is_none_or(|least| worst(row) >= Some(least))
             && self.state.is_none_or(|state| row.posture == state)
             && has_text(&self.text, row)
+    }
+}
+
+impl Filter {
+    /// Whether what an object stores is wanted: it has no host and no state, so that a filter by
+    /// those leaves it out.
+    #[must_use]
+    pub fn takes_stored(&self, record: &StoredRecord) -> bool {
+        let place = &record.object.place;
+        let worst = record.findings.iter().map(|finding| finding.severity).max();
+        among(&self.sources, place.source)
+            && among(&self.namespaces, &place.namespace)
+            && self.hosts.is_empty()
+            && self.state.is_none()
+            && self.severity.is_none_or(|least| worst >= Some(least))
     }
 }
 

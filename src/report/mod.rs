@@ -8,13 +8,15 @@ mod filter;
 mod name;
 mod order;
 mod runbook;
+mod stored;
 mod time;
 mod view;
 
 pub use filter::Filter;
-pub use name::{door, object};
+pub use name::{door, named, object};
 pub use order::{is_shown, sort, status, worst};
 pub use runbook::runbook;
+pub use stored::{StoredCertificateView, StoredView};
 pub use time::{When, distance};
 pub use view::{
     AddressView, CertificateView, Document, FailureView, FindingView, OwnerView, PlainAnswerView,

@@ -25,10 +25,16 @@ pub fn door(row: &Row) -> String {
 /// The owning object's name, after its namespace where it has one.
 #[must_use]
 pub fn object(row: &Row) -> String {
-    if row.namespace.is_empty() {
-        row.name.to_string()
+    named(&row.namespace, &row.name)
+}
+
+/// An object's name, after its namespace where it has one.
+#[must_use]
+pub fn named(namespace: &str, name: &str) -> String {
+    if namespace.is_empty() {
+        name.to_owned()
     } else {
-        format!("{}/{}", row.namespace, row.name)
+        format!("{namespace}/{name}")
     }
 }
 

@@ -17,6 +17,7 @@ use crate::record::RowRecord;
 use crate::schedule::next_turn;
 
 use super::order::worst;
+use super::stored::StoredView;
 use super::time::When;
 
 /// A list of rows: what `check -o json` prints and `/api/v1/targets` answers.
@@ -31,6 +32,8 @@ pub struct Document<'a> {
     pub total: usize,
     /// The rows, the soonest trouble first.
     pub targets: Vec<TargetView<'a>>,
+    /// What no handshake shows.
+    pub stored: Vec<StoredView<'a>>,
 }
 
 /// [`Document::version`].

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use rcgen::KeyPair;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::ca::{CA, Ca, Leaf};
 use crate::cluster::Cluster;
@@ -193,4 +193,32 @@ Ingress default/shop (source ingress)
     let text = why("other.test").await;
     let nothing = "Nothing that was read declares other.test.\n\nSources read: api_server, node,";
     assert!(text.starts_with(nothing), "{text}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_no_door_shows_is_found_and_known_from_a_baseline() {
+    let peer = peers::nginx(&loopback(false), "TLSv1.2 TLSv1.3");
+    let site = Site::new("stored");
+    let ca = site.write("ca.pem", &CA.issuer.pem());
+    let old = site.write("old.pem", &loopback(true).cert_pem);
+    let url = format!("https://127.0.0.1:{}", peer.address.port());
+    let config = json!({
+        "trust": {"ca_files": [ca]}, "files": {"certificates": [old]},
+        "targets": [{"name": "good", "url": url, "address": "127.0.0.1"}],
+    });
+    let file = site.write("config.yaml", &config.to_string());
+    let config = ["check", "--config.file", &file];
+    let output = run(&site, &config).await;
+    assert_eq!(output.status.code(), Some(1));
+    let table = String::from_utf8(output.stdout).unwrap();
+    let line = format!("\n\nNot shown by any door:\ncritical  file {old}  certificate_expired: ");
+    assert!(table.contains(&line), "{table}");
+
+    let output = run(&site, &[&config[..], &["-o", "json"]].concat()).await;
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["stored"][0]["name"], old.as_str());
+    assert_eq!(json["stored"][0]["certificates"][0]["usage"], "server");
+    let baseline = site.write("baseline.json", &json.to_string());
+    let again = run(&site, &[&config[..], &["--baseline", &baseline]].concat()).await;
+    assert_eq!(again.status.code(), Some(0));
 }

@@ -4,13 +4,14 @@ mod csv;
 mod detail;
 mod junit;
 mod sarif;
+mod stored;
 mod table;
 mod wide;
 
 use crate::cli::Output;
 use crate::config::FailOn;
-use crate::model::{Finding, Row, Severity, UnixTime};
-use crate::record::RowRecord;
+use crate::model::{Finding, Row, Severity, StoredPlace, UnixTime};
+use crate::record::{RowRecord, StoredRecord};
 use crate::report::{self, Document, TargetView, VERSION, When};
 
 use super::baseline::Baseline;
@@ -50,11 +51,22 @@ impl Manner<'_> {
 
     /// Whether the finding fails the check: it is new and bad enough.
     pub(super) fn fails(&self, row: &Row, finding: &Finding) -> bool {
-        let bad = match self.fail_on {
+        self.is_bad(finding) && self.is_new(row, finding).unwrap_or(true)
+    }
+
+    /// Whether the finding about what an object stores fails the check.
+    pub(super) fn fails_stored(&self, place: &StoredPlace, finding: &Finding) -> bool {
+        let new = self
+            .baseline
+            .is_none_or(|known| !known.knows_stored(place, finding));
+        self.is_bad(finding) && new
+    }
+
+    fn is_bad(&self, finding: &Finding) -> bool {
+        match self.fail_on {
             FailOn::Never => false,
             FailOn::Severity(least) => finding.severity >= least,
-        };
-        bad && self.is_new(row, finding).unwrap_or(true)
+        }
     }
 
     /// Whether the finding is not in the baseline; `None` where there is none.
@@ -63,13 +75,18 @@ impl Manner<'_> {
     }
 }
 
-/// The rows as text, the soonest trouble first.
-pub(super) fn render(mut rows: Vec<RowRecord>, manner: &Manner<'_>) -> String {
+/// The rows as text, the soonest trouble first; and after them what is stored. Spreadsheets, code
+/// scanning and CI systems are told the rows alone.
+pub(super) fn render(
+    mut rows: Vec<RowRecord>,
+    stored: &[StoredRecord],
+    manner: &Manner<'_>,
+) -> String {
     report::sort(&mut rows);
     match manner.output {
         Output::Table => {
             rows.retain(report::is_shown);
-            let mut text = table::render(&rows, manner);
+            let mut text = table::render(&rows, manner) + &stored::render(stored, manner);
             if manner.details {
                 for row in &rows {
                     text.push('\n');
@@ -80,12 +97,12 @@ pub(super) fn render(mut rows: Vec<RowRecord>, manner: &Manner<'_>) -> String {
         }
         Output::Wide => {
             rows.retain(report::is_shown);
-            wide::render(&rows, manner)
+            wide::render(&rows, manner) + &stored::render(stored, manner)
         }
         // Neither can fail: all that is written are texts, numbers and lists of them.
-        Output::Json => serde_json::to_string_pretty(&document(&rows, manner))
+        Output::Json => serde_json::to_string_pretty(&document(&rows, stored, manner))
             .map_or_else(|error| error.to_string(), |text| text + "\n"),
-        Output::Yaml => serde_saphyr::to_string(&document(&rows, manner))
+        Output::Yaml => serde_saphyr::to_string(&document(&rows, stored, manner))
             .unwrap_or_else(|error| error.to_string()),
         Output::Csv => csv::render(&rows),
         Output::Sarif => sarif::render(&rows, manner),
@@ -93,7 +110,11 @@ pub(super) fn render(mut rows: Vec<RowRecord>, manner: &Manner<'_>) -> String {
     }
 }
 
-fn document<'a>(rows: &'a [RowRecord], manner: &Manner<'_>) -> Document<'a> {
+fn document<'a>(
+    rows: &'a [RowRecord],
+    stored: &'a [StoredRecord],
+    manner: &Manner<'_>,
+) -> Document<'a> {
     let tell = |row: &'a RowRecord| {
         let mut target = TargetView::from(row);
         for (told, finding) in target.findings.iter_mut().zip(row.findings.iter()) {
@@ -106,6 +127,7 @@ fn document<'a>(rows: &'a [RowRecord], manner: &Manner<'_>) -> Document<'a> {
         at: When::new(manner.now),
         total: rows.len(),
         targets: rows.iter().map(tell).collect(),
+        stored: stored.iter().map(Into::into).collect(),
     }
 }
 
@@ -173,9 +195,9 @@ mod tests {
         };
         let mut manner = Manner::table(NOW);
         (manner.output, manner.baseline) = (Output::Json, Some(&baseline));
-        let json: Value = serde_json::from_str(&render(rows(), &manner)).unwrap();
+        let json: Value = serde_json::from_str(&render(rows(), &[], &manner)).unwrap();
         manner.output = Output::Yaml;
-        let yaml: Value = serde_saphyr::from_str(&render(rows(), &manner)).unwrap();
+        let yaml: Value = serde_saphyr::from_str(&render(rows(), &[], &manner)).unwrap();
         assert_eq!(json, yaml);
         assert_eq!(json["at"], "2026-01-01T00:00:00Z");
         let news: Vec<_> = json["targets"].as_array().unwrap()[..2]

@@ -186,7 +186,7 @@ mod tests {
     use crate::report::samples::{NOW, expired, good, good_for, unseen};
 
     fn table(rows: Vec<RowRecord>) -> String {
-        render(rows, &Manner::table(NOW))
+        render(rows, &[], &Manner::table(NOW))
     }
 
     #[test]
@@ -233,7 +233,11 @@ ok        late.example    in 80d   1.3
     fn colours_only_add_to_the_words() {
         let mut manner = Manner::table(NOW);
         manner.colour = true;
-        let text = render(vec![expired("bad.example"), good("good.example")], &manner);
+        let text = render(
+            vec![expired("bad.example"), good("good.example")],
+            &[],
+            &manner,
+        );
         assert!(
             text.contains("\n\u{1b}[31mcritical\u{1b}[0m  bad.example"),
             "{text}"
