@@ -58,10 +58,11 @@ PEER_STAMP := $(call stamp,peers,tests/tools/goserver/main.go tests/tools/java/T
 CHART_STAMP := $(call stamp,chart,tests/tools/chart/go.mod tests/tools/chart/go.sum)
 CRD_STAMP := $(call stamp,crds,tests/tools/crds/go.mod tests/tools/crds/grafanadashboard.json tests/tools/go/go.mod tests/tools/schemas.py)
 REQUIREMENTS := tests/tools/requirements.txt dashboards/requirements.txt
+TRAEFIK_STAMP := $(call stamp,traefik,tests/tools/traefik/go.mod tests/tools/traefik/go.sum tests/tools/traefik/trim.sh)
 VENV_STAMP := $(call stamp,venv,$(REQUIREMENTS))
 
 .PHONY: tools
-tools: tools-programs $(GO_STAMP) $(CHART_STAMP) $(CRD_STAMP) $(PEER_STAMP) $(VENV_STAMP) tools-deny ## Install what the tests need: Debian packages, Go and Python tools, cargo-deny
+tools: tools-programs $(GO_STAMP) $(CHART_STAMP) $(TRAEFIK_STAMP) $(CRD_STAMP) $(PEER_STAMP) $(VENV_STAMP) tools-deny ## Install what the tests need: Debian packages, Go and Python tools, cargo-deny
 	@echo "Tools are ready in $(BIN) and $(VENV)."
 
 .PHONY: tools-programs
@@ -102,6 +103,21 @@ $(CHART_STAMP):
 	mv "$$built/helm" $(BIN)/helm4
 	mv "$$built"/* $(BIN)
 	rm -f $(dir $@).chart-*
+	touch $@
+
+# In a copy of the module, for what trim.sh takes out of it.
+$(TRAEFIK_STAMP):
+	@echo "Building Traefik: some 3 minutes on two cores the first time, 15 s once Go has its packages cached"
+	mkdir -p $(BIN)
+	built=$$(mktemp -d); trap 'rm -rf "$$built"' EXIT
+	cd tests/tools/traefik
+	module=$$(go mod download -json github.com/traefik/traefik/v3 | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p')
+	cp -R "$$module/." "$$built"
+	chmod -R u+w "$$built"
+	./trim.sh "$$built"
+	cd "$$built"
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(BIN)/ ./cmd/traefik
+	rm -f $(dir $@).traefik-*
 	touch $@
 
 # Each module is fetched by itself, so that none of what it needs to be built is.

@@ -363,12 +363,13 @@ impl Cluster {
     fn written(&self, object: &Value) -> (Api<DynamicObject>, String) {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (api_version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
-        let (group, version) = api_version.split_once('/').unwrap();
+        // Kubernetes' own first kinds have no group.
+        let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
         let kind = ApiResource {
             group: group.to_owned(),
             version: version.to_owned(),
             plural: plural(&kind),
-            api_version,
+            api_version: api_version.clone(),
             kind,
         };
         let namespace = text(&object["metadata"]["namespace"]);
@@ -426,11 +427,12 @@ pub(crate) fn needed(namespaces: &[String]) -> BTreeMap<Grant, Vec<PolicyRule>> 
     rules(SOURCES.iter().flat_map(|source| source.access), namespaces)
 }
 
-/// Of the tests' kinds all take an s in the plural, or `ies`.
+/// The plural of the tests' kinds: with `es` behind an s, with `ies` for `xy`, else with an s.
 fn plural(kind: &str) -> String {
     let kind = kind.to_lowercase();
     match kind.strip_suffix("xy") {
         Some(stem) => format!("{stem}xies"),
+        None if kind.ends_with('s') => format!("{kind}es"),
         None => format!("{kind}s"),
     }
 }

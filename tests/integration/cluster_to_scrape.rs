@@ -76,7 +76,7 @@ pub(crate) fn config(site: &Site) -> Value {
 }
 
 /// Every deep fact about these hosts is there.
-fn asked(scrape: &Scrape, hosts: &[&str]) -> bool {
+pub(crate) fn asked(scrape: &Scrape, hosts: &[&str]) -> bool {
     let version = |host| {
         let accepted = scrape.metric("kube_https_tls_version_accepted");
         accepted.label("host", host).label("version", "TLS 1.3")

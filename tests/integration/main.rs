@@ -52,6 +52,8 @@ mod cert_manager;
 /// API servers that publish their own addresses.
 mod replicas;
 mod routes;
+/// A real controller: Traefik, from users' objects to the scrape.
+mod traefik;
 /// The chart in a real cluster.
 mod chart;
 /// The program under the chart's seccomp profile.

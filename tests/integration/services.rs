@@ -29,7 +29,7 @@ const NODE_PORTS: std::ops::RangeInclusive<u16> = 30_000..=32_767;
 const READ_ONLY: u16 = 10_255;
 
 /// Answers whatever it is asked as a server of HTTP in clear does, for as long as the tests run.
-fn in_clear(listener: TcpListener) {
+pub(crate) fn in_clear(listener: TcpListener) {
     thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
