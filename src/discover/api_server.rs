@@ -22,8 +22,8 @@ use super::object::{Targets, declared};
 use super::watch::Watch;
 use super::{Access, Cluster, Context, Declared, Health, Source, Start, Update};
 use crate::model::{
-    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
-    Usage,
+    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RequestPath, RootsRef, Row,
+    Target, TlsDoor, Usage,
 };
 
 pub(super) const SOURCE: Source = Source {
@@ -222,6 +222,7 @@ pub(super) fn target(
             address: address.clone(),
             port,
             host,
+            path: RequestPath::default(),
             guarded,
         })],
         tls: Arc::new(TlsDoor {

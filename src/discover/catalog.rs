@@ -7,10 +7,11 @@
 //! Several objects may declare the same row, and one host may have rows at several addresses. All
 //! rows of a host are named by its oldest owner, and all expect TLS if any owner declares it, so
 //! that what is said of the host rather than of one address (`kube_https_tls_declared`) is said
-//! once. The oldest owner that declares TLS decides the rest of a row.
+//! once. The oldest owner that declares TLS decides the rest of a row, and the others add paths.
 //!
 //! A row whose certificate comes from a Secret knows what was issued into that, by whatever source.
 
+mod paths;
 mod why;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -438,6 +439,16 @@ impl Entry {
         target.row.name = Arc::clone(&common.name);
         target.expect.tls = common.tls;
         target.owners = self.owners().take(OWNERS).cloned().collect();
+        let looked_for = |other: &&Claim| {
+            let by_rule = rule(other).and_then(|rule| rule.plaintext);
+            by_rule.or(other.marks.wishes.plaintext) != Some(PlaintextRule::Allowed)
+        };
+        let others = self
+            .claims
+            .values()
+            .filter(|other| !std::ptr::eq(*other, claim));
+        let others = others.filter(probed).filter(looked_for);
+        paths::join(&mut target, others.map(|other| &other.target));
         Some(under(rule(claim), claim.marks.wishes, target))
     }
 }
@@ -472,6 +483,7 @@ fn under(rule: Option<&Rule>, wishes: Wishes, mut target: Target) -> Target {
     let by_rule = rule.and_then(|rule| rule.plaintext);
     if let Some(plaintext) = by_rule.or(wishes.plaintext) {
         expect.plaintext = plaintext;
+        expect.in_clear = Arc::default();
     }
     if target.expect.plaintext == PlaintextRule::Allowed {
         target.plaintext.clear();

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::super::Dropped;
 use super::*;
 use crate::config::{Caps, RuleMatch};
-use crate::model::{Address, Expectation, PlainDoor, Row, TlsDoor, UnixTime};
+use crate::model::{Address, Expectation, PlainDoor, RequestPath, Row, TlsDoor, UnixTime};
 
 const NO_CAPS: Caps = Caps {
     total: usize::MAX,
@@ -30,6 +30,7 @@ fn target(owner: &Owner, host: &str, address: &str, tls: bool) -> Target {
             address,
             port,
             host,
+            path: RequestPath::default(),
             guarded: true,
         })
     };

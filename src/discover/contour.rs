@@ -14,6 +14,7 @@ use super::host::Host;
 use super::join::join;
 use super::kind::Kind;
 use super::object::{Targets, declared};
+use super::paths::{self, Paths, by_path};
 use super::published::{Exposed, targets, unusable};
 use super::watch::Watch;
 use super::{Cluster, Context, DropReason, Source, Start, Update};
@@ -69,6 +70,30 @@ struct Tls {}
 struct Route {
     #[serde(default)]
     permit_insecure: bool,
+    #[serde(default)]
+    conditions: Vec<Condition>,
+}
+
+/// What a route is for, as far as it is a path.
+#[derive(Debug, Deserialize)]
+struct Condition {
+    prefix: Option<String>,
+    exact: Option<String>,
+}
+
+impl Route {
+    /// What it does at its path: `/` where it has no condition.
+    fn by_path(&self) -> paths::Route {
+        let path = self.conditions.iter().find_map(Condition::path);
+        let any = self.conditions.is_empty().then_some("/");
+        paths::Route::to(path.or(any), self.permit_insecure)
+    }
+}
+
+impl Condition {
+    fn path(&self) -> Option<&str> {
+        self.prefix.as_deref().or(self.exact.as_deref())
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -88,15 +113,23 @@ fn discovered(owner: &Owner, proxy: Proxy) -> Targets {
         return (Vec::new(), vec![unusable(&virtual_host.fqdn)]);
     };
     let tls = virtual_host.tls.is_some();
-    let permitted = proxy.spec.routes.iter().any(|route| route.permit_insecure);
+    let routes = proxy.spec.routes.iter().map(Route::by_path).collect();
+    let (plaintext, paths) = match by_path(routes) {
+        told if tls => told,
+        // Without TLS there is nothing to be served beside.
+        (_, Paths { asked, .. }) => (
+            PlaintextRule::Redirect,
+            Paths {
+                asked,
+                ..Paths::default()
+            },
+        ),
+    };
     let exposed = Exposed {
         host,
         tls,
-        plaintext: if tls && permitted {
-            PlaintextRule::Declared
-        } else {
-            PlaintextRule::Redirect
-        },
+        plaintext,
+        paths,
         secret: None,
     };
     let published = proxy.status.load_balancer.ingress.unwrap_or_default();

@@ -11,7 +11,8 @@ use super::demands::demanded_at;
 use super::{Context, Declared, Health, Source, Start, Update};
 use crate::config::StaticTarget;
 use crate::model::{
-    Address, BY_HAND, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
+    Address, BY_HAND, Expectation, Owner, PlainDoor, PlaintextRule, RequestPath, RootsRef, Row,
+    Target, TlsDoor,
 };
 
 pub(super) const SOURCE: Source = Source {
@@ -83,6 +84,7 @@ pub(super) fn target(written: &StaticTarget) -> Target {
             address: address.clone(),
             port,
             host: Arc::clone(&host),
+            path: RequestPath::default(),
             guarded,
         })
     };

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::index::Index;
 use super::object::{Keyed, Targets};
 use super::{Declared, Dropped, Object};
-use crate::model::{Owner, PlaintextRule, Target, UnixTime};
+use crate::model::{Owner, PlainDoor, PlaintextRule, RequestPath, Target, UnixTime};
 
 /// The objects of one file.
 pub(super) struct Objects(Vec<Value>);
@@ -120,7 +120,7 @@ fn rendered(all: &[Declared]) -> String {
 }
 
 fn line(target: &Target) -> String {
-    let ports: Vec<_> = (target.plaintext.iter().map(|door| door.port.to_string())).collect();
+    let ports: Vec<_> = target.plaintext.iter().map(|door| at(door)).collect();
     let rule = match target.expect.plaintext {
         PlaintextRule::Redirect => "",
         PlaintextRule::Declared => ", where it is declared",
@@ -139,7 +139,23 @@ fn line(target: &Target) -> String {
         target.tls.server_name.as_deref().unwrap_or("(nothing)"),
         if target.expect.tls { "" } else { "not " },
         ports.join(" and "),
-    )
+    ) + &in_clear(target)
+}
+
+/// The port, and the path where it is not `/`.
+pub(super) fn at(door: &PlainDoor) -> String {
+    let path = Some(door.path.as_str()).filter(|path| *path != "/");
+    format!("{}{}", door.port, path.unwrap_or_default())
+}
+
+/// The paths where plaintext is declared, although it is not for the host.
+pub(super) fn in_clear(target: &Target) -> String {
+    let expect = &target.expect;
+    if expect.in_clear.is_empty() || expect.plaintext == PlaintextRule::Declared {
+        return String::new();
+    }
+    let paths: Vec<_> = expect.in_clear.iter().map(RequestPath::as_str).collect();
+    format!(", declared for {}", paths.join(" and "))
 }
 
 /// What holds of every target of a host that an object publishes.

@@ -20,10 +20,11 @@ use super::index::indexed;
 use super::ingress_class::{Class, Ingresses, Kept};
 use super::kind::Kind;
 use super::object::Targets;
+use super::paths::Paths;
 use super::published::{self, Exposed, Front};
 use super::watch::Watch;
 use super::{Cluster, Context, DropReason, Dropped, Source, Start, Update};
-use crate::model::{Address, Owner, PlaintextRule, clean};
+use crate::model::{Address, Owner, PlaintextRule, RequestPath, clean};
 
 pub(super) const SOURCE: Source = Source {
     name: NAME,
@@ -64,6 +65,8 @@ pub(super) struct Facts {
     pub(super) annotations: BTreeMap<String, String>,
     /// Every host once, in the object's order.
     hosts: Vec<Host>,
+    /// The paths of each host's rules, where there are others than `/`.
+    paths: HashMap<Host, Vec<RequestPath>>,
     /// What is no host.
     dropped: Vec<Dropped>,
     tls: TlsHosts,
@@ -89,6 +92,7 @@ impl Facts {
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect(),
             hosts,
+            paths: paths(spec),
             dropped,
             tls: TlsHosts::of(spec.tls.as_deref().unwrap_or_default()),
             published: addresses(published(ingress)),
@@ -114,14 +118,17 @@ fn exposed(facts: &Facts, manner: &Manner, dropped: &mut Vec<Dropped>) -> Vec<Ex
     let own = facts.hosts.iter().map(|host| {
         let entry = facts.tls.entry(host);
         let tls = manner.tls || entry.is_some();
+        let plaintext = match manner.plaintext {
+            // Without TLS there is nothing to redirect to, nor to be served beside.
+            Some(PlaintextRule::Declared) if !tls => PlaintextRule::Redirect,
+            rule => rule.unwrap_or(PlaintextRule::Redirect),
+        };
+        let paths = facts.paths.get(host).map(Vec::as_slice).unwrap_or_default();
         Exposed {
             host: host.clone(),
             tls,
-            plaintext: match manner.plaintext {
-                // Without TLS there is nothing to redirect to, nor to be served beside.
-                Some(PlaintextRule::Declared) if !tls => PlaintextRule::Redirect,
-                rule => rule.unwrap_or(PlaintextRule::Redirect),
-            },
+            plaintext,
+            paths: Paths::new(paths.to_vec(), plaintext),
             secret: entry
                 .and_then(|entry| entry.secret.clone())
                 .filter(|_| !manner.certificate_elsewhere)
@@ -205,6 +212,28 @@ fn hosts(spec: &IngressSpec) -> (Vec<Host>, Vec<Dropped>) {
         }
     }
     (hosts, dropped)
+}
+
+/// The paths of each host's rules, as they are sent, where there are others than `/`.
+fn paths(spec: &IngressSpec) -> HashMap<Host, Vec<RequestPath>> {
+    let mut written = HashMap::<_, Vec<_>>::new();
+    for rule in spec.rules.iter().flatten() {
+        let host = Host::parse(rule.host.as_deref().unwrap_or_default());
+        let paths = rule.http.iter().flat_map(|http| &http.paths);
+        // `None` is for all, as `/` is (`HTTPIngressPath.path`).
+        let paths = paths.map(|path| path.path.as_deref().unwrap_or("/"));
+        if let Some(host) = host {
+            written.entry(host).or_default().extend(paths);
+        }
+    }
+    let mut asked = HashMap::new();
+    for (host, paths) in written {
+        let paths = RequestPath::few(paths);
+        if paths.iter().any(|path| !path.is_root()) {
+            asked.insert(host, paths);
+        }
+    }
+    asked
 }
 
 /// For which hosts the object declares TLS.

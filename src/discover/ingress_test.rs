@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::super::fixtures;
 use super::super::index::Index;
 use super::super::published::TARGETS_PER_OBJECT;
 use super::super::{Declared, Object, ObjectKey};
@@ -67,7 +68,7 @@ fn rendered(declared: &Declared) -> String {
         let ports: Vec<_> = target
             .plaintext
             .iter()
-            .map(|door| door.port.to_string())
+            .map(|door| fixtures::at(door))
             .collect();
         let looked_for = match (ports.as_slice(), target.expect.plaintext) {
             ([], PlaintextRule::Allowed) => "plaintext not looked for".to_owned(),
@@ -78,7 +79,11 @@ fn rendered(declared: &Declared) -> String {
                     PlaintextRule::Forbidden => ", where nothing may answer",
                     PlaintextRule::Allowed => panic!("allowed, and looked for: {target:?}"),
                 };
-                format!("plaintext looked for on {}{rule}", ports.join(" and "))
+                let apart = fixtures::in_clear(target);
+                format!(
+                    "plaintext looked for on {}{rule}{apart}",
+                    ports.join(" and ")
+                )
             }
         };
         writeln!(

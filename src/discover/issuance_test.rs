@@ -3,6 +3,7 @@
 use super::*;
 use crate::config::Config;
 use crate::discover::host::Host;
+use crate::discover::paths::Paths;
 use crate::discover::published::Published;
 use crate::discover::{Catalog, Change, Declared, Update};
 use crate::model::{Address, Owner, PlaintextRule, Target};
@@ -36,6 +37,7 @@ fn ingress(name: &str, from: &str) -> Declared {
         tls: true,
         http: &[],
         plaintext: PlaintextRule::Redirect,
+        paths: &Paths::default(),
         secret: Some(&secret(from)),
     };
     Declared {

@@ -18,6 +18,7 @@ use super::host::Host;
 use super::index::indexed;
 use super::kind::Kind;
 use super::object::Targets;
+use super::paths::Paths;
 use super::published::{Exposed, targets, unusable};
 use super::speaks::Speaks;
 use super::watch::Watch;
@@ -169,6 +170,7 @@ impl Hosts {
                     host,
                     tls,
                     plaintext: PlaintextRule::Redirect,
+                    paths: Paths::default(),
                     secret: None,
                 }),
                 Some(_) => {}

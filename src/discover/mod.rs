@@ -40,6 +40,7 @@ mod mutating_webhook;
 mod node;
 mod node_ports;
 mod object;
+mod paths;
 mod permission;
 mod openshift;
 mod published;

@@ -22,8 +22,8 @@ use super::object::{Targets, declared};
 use super::watch::Watch;
 use super::{Cluster, Context, DropReason, Dropped, Source, Start, Update};
 use crate::model::{
-    Address, ClientAuth, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row,
-    Target, TlsDoor,
+    Address, ClientAuth, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RequestPath,
+    RootsRef, Row, Target, TlsDoor,
 };
 
 pub(super) const SOURCE: Source = Source {
@@ -205,6 +205,7 @@ fn target(owner: &Owner, ip: IpAddr, port: u16, expect: Expectation) -> Target {
         address: address.clone(),
         port,
         host: Arc::default(),
+        path: RequestPath::default(),
         guarded: false,
     };
     Target {

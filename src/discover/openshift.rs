@@ -15,10 +15,11 @@ use super::host::{Host, dialled};
 use super::join::join;
 use super::kind::Kind;
 use super::object::{Targets, declared};
+use super::paths::Paths;
 use super::published::{Exposed, Front, targets, unusable};
 use super::watch::Watch;
 use super::{Cluster, Context, DropReason, Dropped, Source, Start, Update};
-use crate::model::{Owner, PlaintextRule};
+use crate::model::{Owner, PlaintextRule, RequestPath};
 
 pub(super) const SOURCE: Source = Source {
     name: NAME,
@@ -51,6 +52,9 @@ struct Route {
 #[serde(default)]
 struct Spec {
     host: String,
+    /// The prefix of the paths that it is for; empty for all.
+    #[serde(default)]
+    path: String,
     tls: Option<Tls>,
 }
 
@@ -144,6 +148,7 @@ fn discovered(owner: &Owner, route: Route) -> Targets {
             host,
             tls: tls.is_some(),
             plaintext,
+            paths: Paths::new(RequestPath::few([route.spec.path.as_str()]), plaintext),
             secret: None,
         };
         let front = router.front().map(|front| [front]);

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use super::demands::demanded_at;
 use super::host::Host;
 use super::object::Targets;
+use super::paths::Paths;
 use super::{DropReason, Dropped};
 use crate::model::{
-    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, SecretName,
-    Target, TlsDoor, clean,
+    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RequestPath, RootsRef, Row,
+    SecretName, Target, TlsDoor, clean,
 };
 
 /// The most targets that one object may come to: twice what the caps allow a whole namespace by
@@ -25,6 +26,8 @@ pub(super) struct Exposed {
     pub(super) tls: bool,
     /// What it may do in clear.
     pub(super) plaintext: PlaintextRule,
+    /// What is known of its paths.
+    pub(super) paths: Paths,
     /// The name of the Secret, beside the object, that the certificate is taken from, where there
     /// is one alone.
     pub(super) secret: Option<Arc<str>>,
@@ -101,6 +104,7 @@ impl Exposed {
             tls: self.tls,
             http: &front.plaintext,
             plaintext: self.plaintext,
+            paths: &self.paths,
             secret: secret.as_ref(),
         };
         published.target()
@@ -128,6 +132,8 @@ pub(super) struct Published<'a> {
     pub(super) http: &'a [u16],
     /// What it may do there.
     pub(super) plaintext: PlaintextRule,
+    /// What is known of its paths.
+    pub(super) paths: &'a Paths,
     /// The Secret that the certificate is taken from, where there is one alone.
     pub(super) secret: Option<&'a SecretName>,
 }
@@ -151,16 +157,17 @@ impl Published<'_> {
                 server_name: self.name.cloned(),
                 guarded: true,
             }),
-            plaintext: std::iter::once(self.port)
-                .chain(self.http.iter().copied())
-                .filter(|_| looked_for)
-                .map(|port| self.plain_door(port))
-                .collect(),
+            plaintext: if looked_for {
+                self.plain_doors()
+            } else {
+                Vec::new()
+            },
             expect: Expectation {
                 tls: self.tls,
                 name: self.name.cloned(),
                 roots: RootsRef::Public,
                 plaintext: self.plaintext,
+                in_clear: self.paths.in_clear.as_slice().into(),
                 secret: self.secret.cloned(),
                 ..Expectation::default()
             },
@@ -168,11 +175,26 @@ impl Published<'_> {
         }
     }
 
-    fn plain_door(&self, port: u16) -> Arc<PlainDoor> {
+    /// Each port at `/`; and the plaintext ports at the other paths too. A TLS port that answers in
+    /// clear does so whatever the path.
+    fn plain_doors(&self) -> Vec<Arc<PlainDoor>> {
+        let doors = |port| {
+            let for_plaintext = port != self.port || !self.tls && self.http.is_empty();
+            let more = self.paths.asked.iter().filter(|path| !path.is_root());
+            let more = more.filter(move |_| for_plaintext);
+            let paths = std::iter::once(RequestPath::default()).chain(more.cloned());
+            paths.map(move |path| self.plain_door(port, path))
+        };
+        let ports = std::iter::once(self.port).chain(self.http.iter().copied());
+        ports.flat_map(doors).collect()
+    }
+
+    fn plain_door(&self, port: u16, path: RequestPath) -> Arc<PlainDoor> {
         Arc::new(PlainDoor {
             address: self.address.clone(),
             port,
             host: self.name.cloned().unwrap_or_default(),
+            path,
             guarded: true,
         })
     }
@@ -199,6 +221,7 @@ pub(super) fn nameless(
         tls,
         http: &[],
         plaintext,
+        paths: &Paths::default(),
         secret: None,
     };
     let mut target = host.target();

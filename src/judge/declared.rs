@@ -7,7 +7,9 @@
 
 use super::Check;
 use super::assess::Assessed;
-use crate::model::{Family, FindingSpec, Kind, PlaintextRule, Scope, Severity, Verdict};
+use crate::model::{
+    Family, FindingSpec, Kind, PlaintextRule, RequestPath, Scope, Severity, Verdict,
+};
 
 pub(super) const CHECK: Check = Check {
     name: "declared",
@@ -55,6 +57,15 @@ fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
     } else if target.expect.plaintext == PlaintextRule::Declared {
         let detail = "plaintext is declared beside TLS";
         verdict.find(&PLAINTEXT_DECLARED, Severity::Warning, detail);
+    } else if !target.expect.in_clear.is_empty() {
+        let paths: Vec<_> = target
+            .expect
+            .in_clear
+            .iter()
+            .map(RequestPath::as_str)
+            .collect();
+        let detail = format!("plaintext is declared beside TLS for {}", paths.join(", "));
+        verdict.find(&PLAINTEXT_DECLARED, Severity::Warning, detail);
     }
 }
 
@@ -95,6 +106,19 @@ mod tests {
             findings(&verdict),
             [("plaintext_declared", Severity::Warning)]
         );
+    }
+
+    #[test]
+    fn paths_that_are_asked_for_in_clear_beside_tls_are_named() {
+        let pki = pki();
+        let mut scene = Scene::new().showing(&[&pki.leaf, &pki.intermediate]);
+        scene.target.expect.in_clear = ["/a", "/b"]
+            .iter()
+            .filter_map(|path| RequestPath::parse(path))
+            .collect();
+        let said = "plaintext is declared beside TLS for /a, /b";
+        let verdict = scene.judged(&trusting(&pki.root));
+        assert_eq!(detail(&verdict, "plaintext_declared"), said);
     }
 
     #[test]

@@ -11,8 +11,8 @@ use crate::config::Config;
 use crate::model::{
     Acceptance, Address, AddressSeen, At, CertificateFacts, CipherClass, ClientAuth, DeepSeen,
     Expectation, Failure, Group, Handshake, PlainAddressSeen, PlainAnswer, PlainDoor, PlainSeen,
-    PlaintextRule, Reason, RootsRef, Row, Severity, Target, TlsDoor, TlsSeen, TlsVersion, UnixTime,
-    Verdict, VersionSupport,
+    PlaintextRule, Reason, RequestPath, RootsRef, Row, Severity, Target, TlsDoor, TlsSeen,
+    TlsVersion, UnixTime, Verdict, VersionSupport,
 };
 use crate::probe::chain::read_chain;
 
@@ -222,11 +222,17 @@ impl Scene {
     }
 
     /// The first addresses' answers to HTTP in clear at `port`.
-    pub(super) fn plain(mut self, port: u16, answers: &[PlainAnswer]) -> Self {
+    pub(super) fn plain(self, port: u16, answers: &[PlainAnswer]) -> Self {
+        self.plain_at(port, "/", answers)
+    }
+
+    /// Likewise, for this path.
+    pub(super) fn plain_at(mut self, port: u16, path: &str, answers: &[PlainAnswer]) -> Self {
         let door = PlainDoor {
             address: Address::Ip(ip(1)),
             port,
             host: "a.example".into(),
+            path: RequestPath::parse(path).unwrap(),
             guarded: true,
         };
         let addresses = answers

@@ -7,6 +7,11 @@
 //! is what controllers say of a host without a backend. Bytes that are no HTTP, or none at all, say
 //! *TLS only* of a port where TLS answers, and nothing anywhere else.
 //!
+//! Where a port is asked for several paths, the least favourable answer counts: controllers redirect
+//! path by path, and nothing that one path does makes another safe. That a path is *refused* (404
+//! where a back end does not know the prefix itself, 403) says nothing about what is below it: it
+//! counts only where no path does anything else.
+//!
 //! Serving in clear is critical. Where the rule forbids any answer, a redirect or a refusal is
 //! still an answer, to a request that may have carried a password: `plaintext_served` as a warning.
 //! A refusal where a redirect is expected strands people, not data: for information, and only at
@@ -18,7 +23,7 @@ use std::net::IpAddr;
 use super::Check;
 use super::assess::Assessed;
 use crate::model::{
-    Family, FindingSpec, Kind, PlainAnswer, PlaintextRule, Scope, Severity, Verdict,
+    Family, FindingSpec, Kind, PlainAnswer, PlaintextRule, RequestPath, Scope, Severity, Verdict,
 };
 
 pub(super) const CHECK: Check = Check {
@@ -85,6 +90,7 @@ struct Answer<'a> {
     state: Option<State>,
     /// Whether TLS answers at this address, at the TLS port.
     has_tls: bool,
+    path: &'a RequestPath,
     seen: &'a PlainAnswer,
 }
 
@@ -95,16 +101,17 @@ fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
     let ports = ports(assessed);
     for (&port, answers) in &ports {
         sample(port, answers, verdict);
+        for answer in answers {
+            if let Some(severity) = severity(answer.state, rule(assessed, answer.path))
+                && worst.is_none_or(|(worst, ..)| severity > worst)
+            {
+                worst = Some((severity, port, answer));
+            }
+        }
         let Some(answer) = answers.iter().max_by_key(|answer| answer.state) else {
             continue;
         };
-        let rule = assessed.case.target.expect.plaintext;
-        if let Some(severity) = severity(answer.state, rule)
-            && worst.is_none_or(|(worst, ..)| severity > worst)
-        {
-            worst = Some((severity, port, answer));
-        }
-        let expected = rule != PlaintextRule::Declared;
+        let expected = rule(assessed, answer.path) != PlaintextRule::Declared;
         if answer.state == Some(State::Refused) && port != tls_port && expected {
             refused = Some((port, answer));
         }
@@ -114,6 +121,16 @@ fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
         verdict.find(&SERVED, severity, said(port, answer, several));
     } else if let Some((port, answer)) = refused.filter(|_| assessed.tls_matters()) {
         verdict.find(&NOT_REDIRECTED, Severity::Info, said(port, answer, several));
+    }
+}
+
+/// What plaintext may do at a path: where the object asks for it there, it is declared.
+fn rule(assessed: &Assessed<'_>, path: &RequestPath) -> PlaintextRule {
+    let expect = &assessed.case.target.expect;
+    if expect.in_clear.contains(path) {
+        PlaintextRule::Declared
+    } else {
+        expect.plaintext
     }
 }
 
@@ -128,6 +145,7 @@ fn ports<'a>(assessed: &Assessed<'a>) -> BTreeMap<u16, Vec<Answer<'a>>> {
                 ip: address.ip,
                 state: state(&address.answer, is_tls_port, has_tls),
                 has_tls,
+                path: &door.path,
                 seen: &address.answer,
             });
         }
@@ -230,7 +248,12 @@ fn said(port: u16, answer: &Answer<'_>, several: bool) -> String {
     } else {
         String::new()
     };
-    format!("{place}port {port} {what} in clear")
+    let path = if answer.path.is_root() {
+        String::new()
+    } else {
+        format!(" for {}", answer.path)
+    };
+    format!("{place}port {port} {what} in clear{path}")
 }
 
 #[cfg(test)]
@@ -463,6 +486,62 @@ mod tests {
             .plain(80, &[http(404)]);
         refusing.target.expect.tls = false;
         assert_eq!(findings(&refusing.judged(&policy)), expected[..1]);
+    }
+
+    /// A host whose port 80 answers so at these paths, with plaintext declared at some.
+    fn at_paths(paths: &[(&str, &PlainAnswer)], in_clear: &[&str]) -> Verdict {
+        let pki = pki();
+        let mut scene = Scene::new().showing(&[&pki.leaf, &pki.intermediate]);
+        let in_clear = in_clear.iter().filter_map(|path| RequestPath::parse(path));
+        scene.target.expect.in_clear = in_clear.collect();
+        for (path, answer) in paths {
+            scene = scene.plain_at(80, path, std::slice::from_ref(answer));
+        }
+        scene.judged(&trusting(&pki.root))
+    }
+
+    #[test]
+    fn of_several_paths_the_least_favourable_counts_and_is_named() {
+        let redirect = to(301, "https://a.example/");
+        let verdict = at_paths(&[("/", &redirect), ("/api", &http(200))], &[]);
+        assert_eq!(
+            findings(&verdict),
+            [("plaintext_served", Severity::Critical)]
+        );
+        let said = "port 80 answers 200 in clear for /api";
+        assert_eq!(detail(&verdict, "plaintext_served"), said);
+        assert_eq!(values(&verdict, EXPOSED.name), [("80".to_owned(), 1.0)]);
+        assert_eq!(values(&verdict, INFO.name), [("80/served".to_owned(), 1.0)]);
+    }
+
+    #[test]
+    fn a_path_that_is_refused_counts_only_where_all_are() {
+        let (redirect, refused) = (to(301, "https://a.example/"), http(404));
+        let verdict = at_paths(&[("/", &refused), ("/api", &redirect)], &[]);
+        assert_eq!(findings(&verdict), []);
+        assert_eq!(
+            values(&verdict, INFO.name),
+            [("80/redirect".to_owned(), 1.0)]
+        );
+        let verdict = at_paths(&[("/", &refused), ("/api", &refused)], &[]);
+        assert_eq!(
+            findings(&verdict),
+            [("plaintext_not_redirected", Severity::Info)]
+        );
+    }
+
+    #[test]
+    fn a_path_where_plaintext_is_declared_excuses_no_other() {
+        let (redirect, served) = (to(301, "https://a.example/"), http(200));
+        let declared = ("plaintext_declared", Severity::Warning);
+        let verdict = at_paths(&[("/", &redirect), ("/open", &served)], &["/open"]);
+        assert_eq!(findings(&verdict), [declared]);
+        assert_eq!(values(&verdict, EXPOSED.name), [("80".to_owned(), 1.0)]);
+        let verdict = at_paths(&[("/", &served), ("/open", &served)], &["/open"]);
+        let critical = ("plaintext_served", Severity::Critical);
+        assert_eq!(findings(&verdict), [declared, critical]);
+        let said = "port 80 answers 200 in clear";
+        assert_eq!(detail(&verdict, "plaintext_served"), said);
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::request_path::RequestPath;
+
 /// What was declared to dial: an IP address, or a name whose every address is dialled.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Address {
@@ -61,6 +63,8 @@ pub struct PlainDoor {
     pub port: u16,
     /// The host to ask for, without port; empty where none was declared.
     pub host: Arc<str>,
+    /// What to ask for there.
+    pub path: RequestPath,
     /// As [`TlsDoor::guarded`].
     pub guarded: bool,
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::chain::{CertificateFacts, Fingerprint};
 use super::door::{PlainDoor, TlsDoor};
 use super::observation::ClientAuth;
+use super::request_path::RequestPath;
 use super::time::UnixTime;
 use super::verdict::Waiver;
 
@@ -82,7 +83,8 @@ pub struct Target {
     pub row: Row,
     /// Where TLS is spoken, or should be.
     pub tls: Arc<TlsDoor>,
-    /// Where plaintext is looked for: the TLS port itself and, mostly, port 80.
+    /// Where plaintext is looked for: the TLS port itself and, mostly, port 80; there a door for
+    /// each path.
     pub plaintext: Vec<Arc<PlainDoor>>,
     /// What was declared, or is configured for it.
     pub expect: Expectation,
@@ -101,6 +103,8 @@ pub struct Expectation {
     pub roots: RootsRef,
     /// What plaintext may do here.
     pub plaintext: PlaintextRule,
+    /// The paths where the object asks for plaintext, although `plaintext` is stricter.
+    pub in_clear: Arc<[RequestPath]>,
     /// Who is meant to connect.
     pub clients: Clients,
     /// The least that the server has to ask of its clients.
@@ -176,6 +180,7 @@ impl Default for Expectation {
             name: None,
             roots: RootsRef::Public,
             plaintext: PlaintextRule::Redirect,
+            in_clear: Arc::default(),
             clients: Clients::Verifying,
             client_auth: ClientAuth::NotRequested,
             accept: Arc::default(),

@@ -66,8 +66,9 @@ fn request(door: &PlainDoor) -> Vec<u8> {
     } else {
         format!(":{}", door.port)
     };
+    let path = &door.path;
     format!(
-        "GET / HTTP/1.1\r\nHost: {host}{port}\r\nUser-Agent: {}/{}\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+        "GET {path} HTTP/1.1\r\nHost: {host}{port}\r\nUser-Agent: {}/{}\r\nAccept: */*\r\nConnection: close\r\n\r\n",
         env!("CARGO_PKG_NAME"),
         env!("CARGO_PKG_VERSION"),
     )
@@ -196,7 +197,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::model::Address;
+    use crate::model::{Address, RequestPath};
 
     fn http(status: u16, location: Option<&str>, names_https_port: bool) -> PlainAnswer {
         PlainAnswer::Http {
@@ -258,11 +259,12 @@ mod tests {
     }
 
     #[test]
-    fn the_request_names_the_host_that_was_declared() {
+    fn the_request_names_the_host_and_the_path_that_were_declared() {
         let door = |host: &str, port| PlainDoor {
             address: Address::parse("2001:db8::1"),
             port,
             host: host.into(),
+            path: RequestPath::parse("/api").unwrap(),
             guarded: true,
         };
         let host = |door: &PlainDoor| {
@@ -273,6 +275,8 @@ mod tests {
         assert_eq!(host(&door("a.example", 443)), "Host: a.example");
         assert_eq!(host(&door("a.example", 8080)), "Host: a.example:8080");
         assert_eq!(host(&door("", 80)), "Host: [2001:db8::1]");
+        let request = String::from_utf8(request(&door("a.example", 80))).unwrap();
+        assert_eq!(request.lines().next(), Some("GET /api HTTP/1.1"));
     }
 
     /// Accepts twice and does the same to each connection.
@@ -297,6 +301,7 @@ mod tests {
             address: Address::parse("127.0.0.1"),
             port,
             host: "a.example".into(),
+            path: RequestPath::default(),
             guarded: false,
         };
         ask(

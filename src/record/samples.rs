@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::model::{
     Address, Certificate, Chain, ClientAuth, Expectation, Failure, Family, FindingSpec,
-    Fingerprint, Handshake, Kind, Owner, PlainDoor, PlaintextRule, Reason, RootsRef, Row, Scope,
-    Target, TlsAttempt, TlsDoor, TlsVersion, Verdict,
+    Fingerprint, Handshake, Kind, Owner, PlainDoor, PlaintextRule, Reason, RequestPath, RootsRef,
+    Row, Scope, Target, TlsAttempt, TlsDoor, TlsVersion, Verdict,
 };
 
 use super::catalogue::Catalogue;
@@ -69,6 +69,7 @@ pub(crate) fn target(row: Row) -> Target {
             address: address.clone(),
             port,
             host: Arc::clone(&row.host),
+            path: RequestPath::default(),
             guarded: true,
         })
     };

@@ -229,11 +229,13 @@ pub struct CertificateView<'a> {
     pub ip_names: Vec<IpAddr>,
 }
 
-/// What one port answered to HTTP in clear.
+/// What one port answered to HTTP in clear, at one path.
 #[derive(Clone, Debug, Serialize)]
 pub struct PlainView<'a> {
     /// The TCP port.
     pub port: u16,
+    /// What was asked for there.
+    pub path: &'a str,
     /// When it was last asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_probe: Option<When>,
@@ -418,6 +420,7 @@ fn plain((door, seen): &(impl AsRef<PlainDoor>, impl AsRef<PlainSeen>)) -> Plain
     let seen = seen.as_ref();
     PlainView {
         port: door.as_ref().port,
+        path: door.as_ref().path.as_str(),
         last_probe: seen.last_attempt.and_then(When::new),
         failure: seen.failure.as_ref().map(Into::into),
         answers: seen.addresses.iter().map(Into::into).collect(),

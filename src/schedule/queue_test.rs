@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::model::{PlainDoor, TlsDoor};
+use crate::model::{PlainDoor, RequestPath, TlsDoor};
 
 const INTERVAL: Duration = Duration::from_mins(5);
 const DEEP_INTERVAL: Duration = Duration::from_hours(6);
@@ -102,6 +102,7 @@ fn plain(address: u8, name: u32) -> Door {
         address: Address::Ip([192, 0, 2, address].into()),
         port: 80,
         host: format!("h{name}.example").into(),
+        path: RequestPath::default(),
         guarded: true,
     }))
 }

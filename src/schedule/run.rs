@@ -378,8 +378,8 @@ mod tests {
     use super::*;
     use crate::discover::{Declared, Health, Issuance, ObjectKey};
     use crate::model::{
-        Address, Expectation, Issued, Owner, PlainDoor, PlaintextRule, RootsRef, Row, SecretName,
-        TlsAttempt, TlsDoor, UnixTime,
+        Address, Expectation, Issued, Owner, PlainDoor, PlaintextRule, RequestPath, RootsRef, Row,
+        SecretName, TlsAttempt, TlsDoor, UnixTime,
     };
 
     /// A network where every connection is refused, but for port 80, which is silent. Each probe
@@ -459,6 +459,7 @@ mod tests {
                 address: Address::Ip(LOOPBACK),
                 port: 80,
                 host: (*host).into(),
+                path: RequestPath::default(),
                 guarded: true,
             })],
             expect: Expectation {

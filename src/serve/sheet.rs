@@ -323,7 +323,8 @@ fn plaintext(html: &mut Html, target: &TargetView<'_>) {
     }
     html.put("<dl>\n", &[]);
     for port in &target.plaintext {
-        let number = format!("Port {}", port.port);
+        let path = Some(port.path).filter(|path| *path != "/");
+        let number = format!("Port {}{}", port.port, path.unwrap_or_default());
         failure(html, &number, port.failure.as_ref());
         for answer in &port.answers {
             fact(html, &number, &answered(answer));

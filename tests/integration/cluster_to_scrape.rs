@@ -28,9 +28,21 @@ pub(crate) async fn publish(
     tls: &[&str],
     at: &Front,
 ) {
+    publish_paths(cluster, name, (hosts, &["/"]), tls, at).await;
+}
+
+/// Likewise, of these hosts with these paths each.
+pub(crate) async fn publish_paths(
+    cluster: &Cluster,
+    name: (&str, &str),
+    (hosts, paths): (&[&str], &[&str]),
+    tls: &[&str],
+    at: &Front,
+) {
     let (namespace, name) = name;
     let backend = json!({"service": {"name": "web", "port": {"number": 80}}});
-    let paths = json!([{"path": "/", "pathType": "Prefix", "backend": backend}]);
+    let path = |path| json!({"path": path, "pathType": "Prefix", "backend": backend});
+    let paths: Value = paths.iter().map(path).collect();
     let rules = hosts
         .iter()
         .map(|host| json!({"host": host, "http": {"paths": paths}}));

@@ -64,6 +64,7 @@ mod prometheus;
 mod alerts;
 /// From a host that breaks to the page, and back, through a real Prometheus and Alertmanager.
 mod paging;
+mod paths;
 /// The queries of the dashboards, on a real Prometheus.
 mod boards;
 /// Everything that the demo shows.

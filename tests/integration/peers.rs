@@ -91,6 +91,10 @@ pub(crate) const FRONT_CIPHER: &str = "TLS_AES_128_GCM_SHA256";
 /// The host that every [`Front`] serves in clear.
 pub(crate) const OPEN_HOST: &str = "open.test";
 
+/// The host that every [`Front`] serves in clear at [`OPEN_PATH`], and redirects elsewhere.
+pub(crate) const PARTLY_OPEN_HOST: &str = "partly-open.test";
+pub(crate) const OPEN_PATH: &str = "/api";
+
 impl Front {
     /// With these `ssl_protocols`.
     pub(crate) fn start(protocols: &str) -> Self {
@@ -119,6 +123,11 @@ impl Front {
                    server {{
                      listen 127.0.0.1:{plaintext_port}; server_name {OPEN_HOST};
                      location / {{ return 200 \"in clear\\n\"; }}
+                   }}
+                   server {{
+                     listen 127.0.0.1:{plaintext_port}; server_name {PARTLY_OPEN_HOST};
+                     location / {{ return 308 https://$host:{port}$request_uri; }}
+                     location {OPEN_PATH} {{ return 200 \"in clear\\n\"; }}
                    }}
                  }}"
             );

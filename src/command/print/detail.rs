@@ -38,7 +38,8 @@ pub(super) fn render(row: &RowRecord, manner: &Manner<'_>) -> String {
         before = Some(address);
     }
     for port in &target.plaintext {
-        let label = format!("port {} in clear", port.port);
+        let path = Some(port.path).filter(|path| *path != "/");
+        let label = format!("port {}{} in clear", port.port, path.unwrap_or_default());
         text.failure(&label, port.failure.as_ref());
         for answer in &port.answers {
             text.fact(&label, Some(answered(answer)));

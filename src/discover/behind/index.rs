@@ -11,7 +11,8 @@ use super::callee::{At, Callee};
 use super::service::Front;
 use super::{Kept, SERVICES, ServiceKey};
 use crate::model::{
-    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, Row, Target, TlsDoor,
+    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RequestPath, Row, Target,
+    TlsDoor,
 };
 
 /// All objects that name servers, and all Services.
@@ -187,6 +188,7 @@ impl Callers {
                 address: address.clone(),
                 port,
                 host,
+                path: RequestPath::default(),
                 guarded: true,
             })],
             tls: Arc::new(TlsDoor {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::super::host::{Host, dialled};
+use super::super::paths;
 use super::super::{DropReason, ObjectKey};
 use super::spec::{self, Condition, ParentRef, is};
 use super::{GATEWAYS, GRPC_ROUTES, HTTP_ROUTES, LISTENER_SETS, TLS_ROUTES, X_LISTENER_SETS};
@@ -77,8 +78,8 @@ pub(super) struct Route {
     pub(super) hosts: Vec<Host>,
     /// The hostnames that are no hosts.
     pub(super) unusable: Vec<Arc<str>>,
-    /// Whether all that it does is to redirect to https.
-    pub(super) redirects: bool,
+    /// What it does at each of its paths, in clear.
+    pub(super) paths: Vec<paths::Route>,
 }
 
 /// Where a route is attached.
@@ -123,7 +124,7 @@ impl Kept {
                     .filter_map(|text| Host::parse(text))
                     .collect(),
             },
-            redirects: owner.kind == HTTP_ROUTES.name && redirects(&spec.rules),
+            paths: paths_of(&spec.rules),
         })
     }
 
@@ -317,14 +318,34 @@ fn parent(reference: &ParentRef, owner: &Owner) -> Option<ObjectKey> {
     })
 }
 
-/// Whether every rule redirects to https (such a rule can have no back end), whatever the code.
-fn redirects(rules: &[spec::Rule]) -> bool {
-    let is_redirect = |filter: &spec::Filter| {
-        (filter.request_redirect.as_ref())
-            .is_some_and(|redirect| redirect.scheme.as_deref() == Some("https"))
+/// What a route does at its paths. A rule that does not redirect to https serves there, whatever
+/// the code (one that redirects can have no back end), and a route without rules everywhere.
+fn paths_of(rules: &[spec::Rule]) -> Vec<paths::Route> {
+    let mut routes = Vec::new();
+    for rule in rules {
+        let in_clear = !rule.filters.iter().any(redirects);
+        let matches = rule.matches.iter();
+        routes.extend(matches.map(|matched| paths::Route::to(path(matched), in_clear)));
+        if rule.matches.is_empty() {
+            routes.push(paths::Route::to(Some("/"), in_clear));
+        }
+    }
+    if routes.is_empty() {
+        routes.push(paths::Route::to(Some("/"), true));
+    }
+    paths::telling(routes)
+}
+
+/// The path of a match; `None` for a pattern.
+fn path(matched: &spec::Match) -> Option<&str> {
+    let Some(path) = &matched.path else {
+        return Some("/");
     };
-    !rules.is_empty()
-        && rules
-            .iter()
-            .all(|rule| rule.filters.iter().any(is_redirect))
+    let is_plain = matches!(path.kind.as_deref(), None | Some("PathPrefix" | "Exact"));
+    is_plain.then(|| path.value.as_deref().unwrap_or("/"))
+}
+
+fn redirects(filter: &spec::Filter) -> bool {
+    let redirect = filter.request_redirect.as_ref();
+    redirect.is_some_and(|redirect| redirect.scheme.as_deref() == Some("https"))
 }

@@ -168,8 +168,27 @@ pub(super) struct ParentRef {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Rule {
+    /// All requests where empty.
+    #[serde(default)]
+    pub(super) matches: Vec<Match>,
     #[serde(default)]
     pub(super) filters: Vec<Filter>,
+}
+
+/// `rules[].matches[]` of an `HTTPRoute`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Match {
+    /// The prefix `/` where absent.
+    pub(super) path: Option<PathMatch>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct PathMatch {
+    /// `PathPrefix` where absent, `Exact` or `RegularExpression`.
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
+    /// `/` where absent.
+    pub(super) value: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

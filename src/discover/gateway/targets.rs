@@ -16,6 +16,7 @@ use std::sync::Arc;
 use super::super::catalog::OWNERS;
 use super::super::host::Host;
 use super::super::object::Targets;
+use super::super::paths::{self, Paths, by_path};
 use super::super::published::{Published, TARGETS_PER_OBJECT};
 use super::super::{DropReason, Dropped, ObjectKey};
 use super::hostname::intersection;
@@ -39,8 +40,8 @@ struct Served<'a> {
     host: &'a Host,
     port: u16,
     tls: bool,
-    /// Whether it is served over HTTP, by a route that does not only redirect to https.
-    in_clear: bool,
+    /// What its routes do over HTTP, path by path.
+    paths: Vec<&'a paths::Route>,
     /// Where the certificate comes from, if from one Secret alone.
     secret: Option<&'a SecretName>,
     /// The oldest first.
@@ -124,7 +125,7 @@ impl<'a> Hosts<'a> {
                 host,
                 port: listener.port,
                 tls: false,
-                in_clear: false,
+                paths: Vec::new(),
                 secret: None,
                 routes: Vec::new(),
             });
@@ -133,7 +134,9 @@ impl<'a> Hosts<'a> {
             return;
         };
         if listener.speaks == Some(Speaks::Http) {
-            served.in_clear |= route.is_some_and(|(_, r)| !r.redirects);
+            served
+                .paths
+                .extend(route.iter().flat_map(|(_, route)| &route.paths));
         } else {
             // A host of two listeners at one port is served by the more specific one, which may
             // have either's certificate.
@@ -159,15 +162,20 @@ impl<'a> Hosts<'a> {
     /// Makes what is served in clear a property of the same host's TLS, where it has any, and
     /// leaves out what is neither.
     fn merge_in_clear(&mut self) {
-        let hosts = |picked: fn(&Served<'a>) -> bool| -> HashSet<_> {
-            let picked = self.served.iter().filter(|served| picked(served));
-            picked.map(|served| served.host).collect()
-        };
-        let (over_tls, in_clear) = (hosts(|served| served.tls), hosts(|served| served.in_clear));
-        self.served
-            .retain(|served| served.tls || served.in_clear && !over_tls.contains(served.host));
+        let over_tls: HashSet<_> = (self.served.iter())
+            .filter(|served| served.tls)
+            .map(|served| served.host)
+            .collect();
+        let mut paths = HashMap::<_, Vec<_>>::new();
+        for served in &self.served {
+            paths.entry(served.host).or_default().extend(&served.paths);
+        }
+        self.served.retain(|served| {
+            let in_clear = served.paths.iter().any(|route| route.in_clear);
+            served.tls || in_clear && !over_tls.contains(served.host)
+        });
         for served in &mut self.served {
-            served.in_clear = in_clear.contains(served.host);
+            served.paths = paths.get(served.host).cloned().unwrap_or_default();
         }
     }
 
@@ -206,6 +214,7 @@ impl<'a> Hosts<'a> {
 impl Served<'_> {
     fn at(&self, scene: &Scene<'_>, addresses: &[Address], name: Option<&Arc<str>>) -> Vec<Target> {
         let http = self.http(scene);
+        let (plaintext, paths) = self.in_clear();
         let target = |address| {
             let published = Published {
                 source: super::NAME,
@@ -216,11 +225,8 @@ impl Served<'_> {
                 port: self.port,
                 tls: self.tls,
                 http: &http,
-                plaintext: if self.tls && self.in_clear {
-                    PlaintextRule::Declared
-                } else {
-                    PlaintextRule::Redirect
-                },
+                plaintext,
+                paths: &paths,
                 secret: self.secret,
             };
             let mut target = published.target();
@@ -228,6 +234,21 @@ impl Served<'_> {
             target
         };
         addresses.iter().map(target).collect()
+    }
+
+    /// What it may do in clear: without TLS there is nothing to be served beside.
+    fn in_clear(&self) -> (PlaintextRule, Paths) {
+        let routes = self.paths.iter().copied().cloned().collect();
+        match by_path(routes) {
+            told if self.tls => told,
+            (_, Paths { asked, .. }) => (
+                PlaintextRule::Redirect,
+                Paths {
+                    asked,
+                    ..Paths::default()
+                },
+            ),
+        }
     }
 
     /// The HTTP ports where the host is asked for in clear.

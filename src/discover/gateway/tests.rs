@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::super::fixtures;
 use super::super::index::Index;
 use super::super::object::Keyed;
 use super::super::published::TARGETS_PER_OBJECT;
@@ -96,7 +97,7 @@ fn name(owner: &Owner) -> String {
 
 fn line(target: &Target) -> String {
     let list = |items: Vec<String>| items.join(" and ");
-    let ports = target.plaintext.iter().map(|door| door.port.to_string());
+    let ports = target.plaintext.iter().map(|door| fixtures::at(door));
     let routes: Vec<_> = target.owners.iter().skip(1).map(name).collect();
     format!(
         "{} port {} at {}: asked for as {}, TLS {}{}, plaintext looked for on {}{}{}",
@@ -127,7 +128,7 @@ fn line(target: &Target) -> String {
         } else {
             format!(", by {}", list(routes))
         },
-    )
+    ) + &fixtures::in_clear(target)
 }
 
 fn check_consistency(declared: &Declared) {

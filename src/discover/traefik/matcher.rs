@@ -1,4 +1,4 @@
-//! Traefik's rules (`Host(`a`) && PathPrefix(`/b`)`), read for their hosts.
+//! Traefik's rules (`Host(`a`) && PathPrefix(`/b`)`), read for their hosts and paths.
 //!
 //! Nothing else of a rule matters here, and its whole grammar is not checked: what Traefik would
 //! refuse comes to hosts that it does not serve. Reading takes one pass, without recursion.
@@ -9,11 +9,33 @@ const HOSTS: [&str; 3] = ["host", "hostsni", "hostheader"];
 /// The matchers whose arguments are patterns of hosts.
 const PATTERNS: [&str; 2] = ["hostregexp", "hostsniregexp"];
 
+/// The matchers whose arguments are paths, or prefixes of them.
+const PATHS: [&str; 2] = ["path", "pathprefix"];
+
 /// The hosts that a rule is for: `Ok` for each, `Err` for each pattern, which stands for names that
 /// nobody can list. A rule that says nothing of hosts is for any, and gives the empty one.
 ///
 /// What a rule excludes (`!`) is not given.
 pub(super) fn hosts(rule: &str) -> Vec<Result<String, String>> {
+    let arguments = arguments(rule).into_iter();
+    let mut found: Vec<_> = arguments
+        .filter_map(|(matcher, text)| argument(&matcher, text))
+        .collect();
+    if found.is_empty() {
+        found.push(Ok(String::new()));
+    }
+    found
+}
+
+/// The paths, or prefixes of paths, that a rule is for; none where it is for any, or for patterns.
+pub(super) fn paths(rule: &str) -> Vec<String> {
+    let arguments = arguments(rule).into_iter();
+    let paths = arguments.filter(|(matcher, _)| PATHS.contains(&matcher.as_str()));
+    paths.map(|(_, path)| path).collect()
+}
+
+/// Each matcher in lower case with each of its arguments, but for what is excluded.
+fn arguments(rule: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     // Whether each parenthesis that is open stands behind an odd number of `!`.
     let mut groups: Vec<bool> = Vec::new();
@@ -26,8 +48,8 @@ pub(super) fn hosts(rule: &str) -> Vec<Result<String, String>> {
             '`' | '"' | '\'' => {
                 let text: String = rest.by_ref().take_while(|next| *next != c).collect();
                 let outside = !groups.last().copied().unwrap_or(false);
-                if let Some(matcher) = matcher.as_deref().filter(|_| outside) {
-                    found.extend(argument(matcher, text));
+                if let Some(matcher) = matcher.clone().filter(|_| outside) {
+                    found.push((matcher, text));
                 }
             }
             '(' => {
@@ -44,9 +66,6 @@ pub(super) fn hosts(rule: &str) -> Vec<Result<String, String>> {
             c if c.is_alphanumeric() => word.extend(c.to_lowercase()),
             _ => word.clear(),
         }
-    }
-    if found.is_empty() {
-        found.push(Ok(String::new()));
     }
     found
 }
@@ -90,6 +109,21 @@ mod tests {
             ("HostRegexp(`^.+\\.a\\.test$`)", &["~^.+\\.a\\.test$"]),
         ] {
             assert_eq!(read(rule), hosts, "{rule}");
+        }
+    }
+
+    #[test]
+    fn paths_are_found_but_for_patterns_and_what_is_excluded() {
+        for (rule, expected) in [
+            ("Host(`a.test`)", &[][..]),
+            ("Host(`a.test`) && PathPrefix(`/b`, `/c`)", &["/b", "/c"]),
+            (
+                "Path(`/b`) || (!Path(`/c`) && pathprefix(\"/d\"))",
+                &["/b", "/d"],
+            ),
+            ("PathRegexp(`^/b`)", &[]),
+        ] {
+            assert_eq!(paths(rule), expected, "{rule}");
         }
     }
 

@@ -7,7 +7,7 @@
 
 mod matcher;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use futures::stream::BoxStream;
 use serde::Deserialize;
@@ -17,12 +17,13 @@ use super::host::Host;
 use super::index::indexed;
 use super::kind::Kind;
 use super::object::Targets;
+use super::paths::Paths;
 use super::published::{Exposed, Front, targets, unusable};
 use super::speaks::Speaks;
 use super::watch::Watch;
 use super::{Cluster, Context, DropReason, Dropped, Object, Source, Start, Update};
-use crate::model::{Owner, PlaintextRule};
-use matcher::hosts;
+use crate::model::{Owner, PlaintextRule, RequestPath};
+use matcher::{hosts, paths};
 
 pub(super) const SOURCE: Source = Source {
     name: NAME,
@@ -94,33 +95,61 @@ struct Routed {
     tcp: bool,
 }
 
-impl Routed {
-    fn of(owner: &Owner, route: Route) -> Self {
-        let (tcp, tls) = (owner.kind == TCP_ROUTES.name, route.spec.tls.is_some());
-        let (mut found, mut dropped, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
-        for written in (route.spec.routes.iter()).flat_map(|rule| hosts(&rule.matched)) {
-            // What is behind TCP without TLS may be anything, and is left alone.
+/// What the rules of a route name.
+#[derive(Default)]
+struct Named {
+    /// Each once.
+    hosts: Vec<Host>,
+    paths: HashMap<Host, Vec<RequestPath>>,
+    dropped: Vec<Dropped>,
+}
+
+impl Named {
+    fn add(&mut self, rule: &str, is_asked: bool) {
+        let paths = paths(rule);
+        let paths = RequestPath::few(paths.iter().map(String::as_str));
+        for written in hosts(rule) {
             let host = written.as_ref().ok().and_then(|text| Host::parse(text));
-            match host.filter(|_| tls || !tcp) {
-                Some(host) if seen.insert(host.clone()) => found.push(Exposed {
-                    host,
-                    tls,
-                    plaintext: PlaintextRule::Redirect,
-                    secret: None,
-                }),
-                Some(_) => {}
-                None => {
-                    let unusable = unusable(&written.unwrap_or_else(|pattern| pattern));
-                    if !dropped.contains(&unusable) {
-                        dropped.push(unusable);
-                    }
+            if let Some(host) = host.filter(|_| is_asked) {
+                if !self.paths.contains_key(&host) {
+                    self.hosts.push(host.clone());
+                }
+                let known = self.paths.entry(host).or_default();
+                known.extend_from_slice(&paths);
+            } else {
+                let unusable = unusable(&written.unwrap_or_else(|pattern| pattern));
+                if !self.dropped.contains(&unusable) {
+                    self.dropped.push(unusable);
                 }
             }
         }
+    }
+}
+
+impl Routed {
+    fn of(owner: &Owner, route: Route) -> Self {
+        let (tcp, tls) = (owner.kind == TCP_ROUTES.name, route.spec.tls.is_some());
+        let mut named = Named::default();
+        for rule in &route.spec.routes {
+            // What is behind TCP without TLS may be anything, and is left alone.
+            named.add(&rule.matched, tls || !tcp);
+        }
+        let exposed = named.hosts.into_iter().map(|host| {
+            let paths = named.paths.get(&host).into_iter().flatten();
+            let paths = RequestPath::few(paths.map(RequestPath::as_str));
+            Exposed {
+                host,
+                tls,
+                plaintext: PlaintextRule::Redirect,
+                paths: Paths::new(paths, PlaintextRule::Redirect),
+                secret: None,
+            }
+        });
+        let hosts = exposed.collect();
         Self {
             entry_points: route.spec.entry_points,
-            hosts: found,
-            dropped,
+            hosts,
+            dropped: named.dropped,
             tcp,
         }
     }
