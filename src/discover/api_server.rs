@@ -228,6 +228,7 @@ pub(super) fn target(
             address,
             port,
             server_name,
+            starttls: None,
             guarded,
         }),
         expect,

@@ -149,6 +149,7 @@ impl Published<'_> {
                 address: self.address.clone(),
                 port: self.port,
                 server_name: self.name.cloned(),
+                starttls: None,
                 guarded: true,
             }),
             plaintext: std::iter::once(self.port)

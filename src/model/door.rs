@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::StartTls;
+
 /// What was declared to dial: an IP address, or a name whose every address is dialled.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Address {
@@ -47,6 +49,8 @@ pub struct TlsDoor {
     /// The server name to send (SNI, RFC 6066 section 3): a DNS name in A-label form, never an
     /// IP address; `None` sends none.
     pub server_name: Option<Arc<str>>,
+    /// What is spoken in clear before the handshake, if anything is.
+    pub starttls: Option<StartTls>,
     /// Whether the address came from a tenant, so that `security` applies to what it resolves
     /// to. A guarded and an unguarded door are never shared.
     pub guarded: bool,

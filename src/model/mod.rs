@@ -8,6 +8,7 @@
 
 mod time;
 mod door;
+mod starttls;
 mod target;
 mod chain;
 mod certificate;
@@ -26,6 +27,7 @@ pub use observation::{
     AddressSeen, At, ClientAuth, DeepReport, Failure, Handshake, PlainAddressSeen, PlainAnswer,
     PlainReport, PlainSeen, Reason, TlsAttempt, TlsReport, TlsSeen, TlsVersion,
 };
+pub use starttls::StartTls;
 pub use stored::{Flaw, FlawKind, Stored, StoredObject, StoredPlace, Usage};
 pub use target::{
     BY_HAND, Clients, Expectation, Issued, Owner, Place, PlaintextRule, RootsRef, Row, SecretName,
