@@ -39,7 +39,8 @@ test: ## Install what is needed, then run everything that CI runs
 # command:Debian package that has it
 PROGRAMS := cc:build-essential openssl:openssl nginx:nginx-light haproxy:haproxy gnutls-serv:gnutls-bin \
   selfserv:libnss3-tools javac:default-jdk-headless node:nodejs python3:python3-venv \
-  ip:iproute2 unshare:util-linux prometheus-alertmanager:prometheus-alertmanager chromium:chromium
+  ip:iproute2 unshare:util-linux prometheus-alertmanager:prometheus-alertmanager chromium:chromium \
+  aiosmtpd:python3-aiosmtpd slapd:slapd postgres:postgresql mariadbd:mariadb-server-core
 
 GO_BUILD := go build -trimpath -tags remove_all_sd,enable_kubernetes_sd
 # Untold, the API server calls itself v0.0.0, and helm renders charts for Kubernetes 1.20.
@@ -83,6 +84,9 @@ tools-programs:
 	sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo
 	$$sudo apt-get -qq update
 	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $$missing </dev/null
+	# Debian keeps PostgreSQL's off the PATH.
+	mkdir -p $(BIN)
+	command -v postgres >/dev/null || ln -sf $$(printf '%s\n' /usr/lib/postgresql/*/bin | tail -n 1)/{initdb,postgres} $(BIN)/
 
 $(GO_STAMP):
 	@echo "Building kube-apiserver, etcd, prometheus, promtool, amtool and helm: some 7 minutes on two cores the first time, 15 s once Go has them cached"

@@ -14,7 +14,7 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::config::{FailOn, host_port, is_namespace};
 use crate::logging::{Format, Level};
-use crate::model::Severity;
+use crate::model::{Severity, StartTls};
 
 /// What the program is asked to do.
 ///
@@ -127,6 +127,16 @@ pub struct Check {
         conflicts_with_all = ["namespace", "all_namespaces"]
     )]
     pub hosts: Vec<Host>,
+    /// The hosts speak this in clear until they are asked for TLS: smtp, imap, pop3, ftp, ldap,
+    /// xmpp, postgres or mysql
+    #[arg(
+        long,
+        requires = "hosts",
+        hide_possible_values = true,
+        value_name = "PROTOCOL",
+        value_parser = PossibleValuesParser::new(StartTls::ALL.map(StartTls::label)).try_map(starttls)
+    )]
+    pub starttls: Option<StartTls>,
     /// How to print it: table, wide, json, yaml, csv, sarif or junit
     #[arg(
         short,
@@ -407,6 +417,13 @@ fn severity(word: String) -> Severity {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "clap hands the word over")]
+fn starttls(word: String) -> Result<StartTls, String> {
+    let mut known = StartTls::ALL.into_iter();
+    let meant = known.find(|one| one.label() == word);
+    meant.ok_or_else(|| "no such protocol".to_owned())
+}
+
 /// A path for the metrics that is none of the program's other ones.
 fn telemetry_path(text: &str) -> Result<String, String> {
     const TAKEN: [&str; 6] = ["/", "/probe", "/sd", "/target", "/livez", "/readyz"];
@@ -534,6 +551,17 @@ mod tests {
         let hosts: Vec<(&str, u16)> = check.hosts.iter().map(|h| (&*h.host, h.port)).collect();
         assert_eq!(hosts, [("shop.example.com", 443), ("2001:db8::1", 8443)]);
         assert_eq!(check.fail_on, FailOn::Never);
+    }
+
+    #[test]
+    fn hosts_that_start_in_clear_are_checked_by_their_protocol() {
+        for protocol in StartTls::ALL {
+            let line = format!("check a.example:25 --starttls {}", protocol.label());
+            assert_eq!(check(&line).starttls, Some(protocol));
+        }
+        assert_eq!(check("check a.example:25").starttls, None);
+        assert!(refusal("check --starttls smtp").contains("HOST[:PORT]"));
+        assert!(refusal("check a.example:25 --starttls smtps").contains("smtp"));
     }
 
     #[test]

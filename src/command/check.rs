@@ -10,7 +10,7 @@ use tracing::{debug, warn};
 use super::baseline::Baseline;
 use super::print::{self, Manner};
 use super::{Environment, Error, find_cluster, load_config, progress, shutdown, start, why};
-use crate::cli::{Check, Host};
+use crate::cli::Check;
 use crate::clock;
 use crate::config::{Config, Files, StaticTarget};
 use crate::discover::Cluster;
@@ -35,7 +35,7 @@ pub(super) async fn check(typed: Check, environment: &Environment) -> Result<Exi
     let cluster = if typed.hosts.is_empty() {
         find_cluster(&typed.cluster, environment, &config).await?
     } else {
-        look_only_at(&mut config, &typed.hosts);
+        look_only_at(&mut config, &typed);
         None
     };
     let roots = Roots::load(&config, cluster.as_ref().map_or(&[], |cluster| &cluster.ca))?;
@@ -150,10 +150,10 @@ fn filter(typed: &Check) -> Filter {
 
 /// The hosts that were typed, instead of the cluster and of what is configured. Whoever types a
 /// host means it, wherever it leads.
-fn look_only_at(config: &mut Config, hosts: &[Host]) {
+fn look_only_at(config: &mut Config, typed: &Check) {
     config.security.deny_networks.clear();
     config.files = Files::default();
-    config.targets = hosts
+    config.targets = (typed.hosts)
         .iter()
         .map(|host| StaticTarget {
             name: Arc::clone(&host.host),
@@ -162,6 +162,7 @@ fn look_only_at(config: &mut Config, hosts: &[Host]) {
             address: None,
             ca_file: None,
             http_port: None,
+            starttls: typed.starttls,
         })
         .collect();
 }

@@ -76,10 +76,19 @@ fn namespaces(config: &Config, root: &Written<'_>) {
 }
 
 fn http_port(index: usize, target: &StaticTarget, root: &Written<'_>) {
-    if target.http_port == Some(target.port) {
-        let what = "the port of `url`, where plaintext is looked for anyway; remove it".to_owned();
-        report(root, &[&format!("targets[{index}].http_port")], what);
-    }
+    let Some(port) = target.http_port else { return };
+    let what = if target.starttls.is_some() {
+        "HTTP in clear is not looked for beside `starttls`; remove one of the two"
+    } else if port == target.port {
+        "the port of `url`, where plaintext is looked for anyway; remove it"
+    } else {
+        return;
+    };
+    report(
+        root,
+        &[&format!("targets[{index}].http_port")],
+        what.to_owned(),
+    );
 }
 
 /// Two targets with one name, or at one place, would be one row of the metrics.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::field::{Field, Section, Written};
 use super::node::Value;
 use super::{host, trust, value};
+use crate::model::StartTls;
 
 /// A target written by hand.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +25,8 @@ pub struct StaticTarget {
     pub ca_file: Option<Arc<Path>>,
     /// Where plaintext is looked for besides the TLS port; 80 where the port is 443.
     pub http_port: Option<u16>,
+    /// What is spoken in clear before the handshake; plaintext is then not looked for.
+    pub starttls: Option<StartTls>,
 }
 
 /// A target while it is read.
@@ -34,6 +37,7 @@ pub(super) struct Draft {
     address: Option<IpAddr>,
     ca_file: Option<Arc<Path>>,
     http_port: Option<u16>,
+    starttls: Option<StartTls>,
 }
 
 /// Reads one target.
@@ -53,6 +57,7 @@ pub(super) fn target(written: &Written<'_>) -> Option<StaticTarget> {
         address: draft.address,
         ca_file: draft.ca_file,
         http_port: draft.http_port,
+        starttls: draft.starttls,
     })
 }
 
@@ -100,8 +105,22 @@ impl Section for Draft {
             read: |target, written| target.http_port = written.value(value::port),
             inside: None,
         },
+        Field {
+            name: "starttls",
+            kind: "`smtp`, `imap`, `pop3`, `ftp`, `ldap`, `xmpp`, `postgres` or `mysql`",
+            default: "(TLS from the first byte)",
+            meaning: "The protocol that is spoken in clear at the URL's port, until the server is \
+                      asked for TLS. HTTP in clear is then not looked for. Servers log such \
+                      visits; MySQL also counts them towards `max_connect_errors`, and blocks the \
+                      exporter's address when there were too many.",
+            read: |target, written| target.starttls = written.value(starttls),
+            inside: None,
+        },
     ];
-    const PLANNED: &'static [&'static str] = &["starttls"];
+}
+
+fn starttls(value: &Value) -> Result<StartTls, String> {
+    value::choice(value, &StartTls::ALL.map(|one| (one.label(), one)))
 }
 
 fn name(value: &Value) -> Result<Arc<str>, String> {

@@ -102,6 +102,7 @@ fn a_target_on_loopback_is_read_in_full() {
         address: Some("127.0.0.1".parse().unwrap()),
         ca_file: Some(fixtures("good").join("../pem/corp.pem").into()),
         http_port: None,
+        starttls: None,
     };
     assert_eq!(config.targets, [target]);
 }

@@ -229,6 +229,7 @@ pub(super) fn target(
             address,
             port,
             server_name,
+            starttls: None,
             guarded,
         }),
         expect,

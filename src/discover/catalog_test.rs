@@ -47,6 +47,7 @@ fn target(owner: &Owner, host: &str, address: &str, tls: bool) -> Target {
             address: dialled.clone(),
             port: 443,
             server_name: Some(Arc::clone(&host)),
+            starttls: None,
             guarded: true,
         }),
         plaintext: vec![door(443), door(80)],

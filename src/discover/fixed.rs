@@ -101,10 +101,13 @@ pub(super) fn target(written: &StaticTarget) -> Target {
             address: address.clone(),
             port: written.port,
             server_name: host_ip.is_none().then(|| Arc::clone(&host)),
+            starttls: written.starttls,
             guarded,
         }),
         plaintext: std::iter::once(written.port)
             .chain(beside.filter(|port| *port != written.port))
+            // Such a port is in clear by nature, and speaks no HTTP.
+            .filter(|_| written.starttls.is_none())
             .map(plain_door)
             .collect(),
         expect: Expectation {
@@ -114,7 +117,11 @@ pub(super) fn target(written: &StaticTarget) -> Target {
                 .ca_file
                 .clone()
                 .map_or(RootsRef::Public, RootsRef::File),
-            plaintext: PlaintextRule::Redirect,
+            plaintext: if written.starttls.is_some() {
+                PlaintextRule::Allowed
+            } else {
+                PlaintextRule::Redirect
+            },
             client_auth: demanded_at(written.port),
             ..Expectation::default()
         },
@@ -127,7 +134,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::model::ClientAuth;
+    use crate::model::{ClientAuth, StartTls};
 
     fn written(host: &str, port: u16) -> StaticTarget {
         StaticTarget {
@@ -137,6 +144,7 @@ mod tests {
             address: None,
             ca_file: None,
             http_port: None,
+            starttls: None,
         }
     }
 
@@ -202,6 +210,19 @@ mod tests {
         };
         assert_eq!(plain_ports(&with(8080)), [443, 8080]);
         assert_eq!(plain_ports(&with(443)), [443]);
+    }
+
+    #[test]
+    fn starttls_is_the_doors_and_its_port_is_in_clear_by_nature() {
+        let target = target(&StaticTarget {
+            starttls: Some(StartTls::Smtp),
+            http_port: Some(80),
+            ..written("mail.example", 443)
+        });
+        assert_eq!(target.tls.starttls, Some(StartTls::Smtp));
+        assert_eq!(plain_ports(&target), [0; 0]);
+        assert_eq!(target.expect.plaintext, PlaintextRule::Allowed);
+        assert!(target.expect.tls);
     }
 
     #[test]

@@ -363,6 +363,7 @@ mod tests {
                 address: None,
                 ca_file: None,
                 http_port: None,
+                starttls: None,
             }],
             ..Config::default()
         };

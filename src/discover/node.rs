@@ -225,6 +225,7 @@ fn target(owner: &Owner, ip: IpAddr, port: u16, expect: Expectation) -> Target {
             address,
             port,
             server_name: None,
+            starttls: None,
             guarded: false,
         }),
         expect,

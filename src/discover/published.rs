@@ -155,6 +155,7 @@ impl Published<'_> {
                 address: self.address.clone(),
                 port: self.port,
                 server_name: self.name.cloned(),
+                starttls: None,
                 guarded: true,
             }),
             plaintext: if looked_for {

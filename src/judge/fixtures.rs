@@ -140,6 +140,7 @@ impl Scene {
             address: Address::Ip(ip(1)),
             port: 443,
             server_name: Some("a.example".into()),
+            starttls: None,
             guarded: true,
         };
         let target = Target {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::StartTls;
 use super::request_path::RequestPath;
 
 /// What was declared to dial: an IP address, or a name whose every address is dialled.
@@ -49,6 +50,8 @@ pub struct TlsDoor {
     /// The server name to send (SNI, RFC 6066 section 3): a DNS name in A-label form, never an
     /// IP address; `None` sends none.
     pub server_name: Option<Arc<str>>,
+    /// What is spoken in clear before the handshake, if anything is.
+    pub starttls: Option<StartTls>,
     /// Whether the address came from a tenant, so that `security` applies to what it resolves
     /// to. A guarded and an unguarded door are never shared.
     pub guarded: bool,

@@ -9,6 +9,7 @@
 mod time;
 mod door;
 mod request_path;
+mod starttls;
 mod target;
 mod chain;
 mod certificate;
@@ -28,6 +29,7 @@ pub use observation::{
     PlainReport, PlainSeen, Reason, TlsAttempt, TlsReport, TlsSeen, TlsVersion,
 };
 pub use request_path::RequestPath;
+pub use starttls::StartTls;
 pub use stored::{Flaw, FlawKind, Stored, StoredObject, StoredPlace, Usage};
 pub use target::{
     BY_HAND, Clients, Expectation, Issued, Owner, Place, PlaintextRule, RootsRef, Row, SecretName,

@@ -25,7 +25,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::answer::{Message, named_group};
-use super::dial::connect;
+use super::dial::reach;
 use super::eliminate::{Elimination, Reply};
 use super::ended::Ended;
 use super::exchange::Exchange;
@@ -99,7 +99,7 @@ impl<'a> Deep<'a> {
         let mut answers = [HelloAnswer::Missing; 5];
         for (answer, version) in answers.iter_mut().zip(TlsVersion::ALL) {
             let asked = async {
-                let mut stream = connect(self.ip, self.door.port, self.deadline).await.ok()?;
+                let mut stream = reach(self.door, self.ip, self.deadline).await.ok()?;
                 Some(ask(&mut stream, version, self.name()).await)
             };
             if let Ok(Some(heard)) = timeout(self.each, asked).await {
@@ -244,7 +244,7 @@ impl<'a> Deep<'a> {
     async fn hear(&self, offer: &Offer) -> Option<Result<Choice, Ended>> {
         let deadline = self.deadline.min(Instant::now() + self.each);
         let asked = async {
-            let mut stream = connect(self.ip, self.door.port, deadline).await.ok()?;
+            let mut stream = reach(self.door, self.ip, deadline).await.ok()?;
             Some(choice(&mut stream, offer, self.name()).await)
         };
         timeout_at(deadline, asked).await.ok().flatten()

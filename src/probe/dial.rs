@@ -11,8 +11,9 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::failure::{failure, from_io, within};
+use super::starttls::start_tls;
 use crate::config::Security;
-use crate::model::{Address, Failure, Reason};
+use crate::model::{Address, Failure, Reason, TlsDoor};
 
 /// The most addresses of one name that are dialled. More than any sane name has; a hostile one
 /// must not turn one probe into thousands.
@@ -101,6 +102,31 @@ pub(super) async fn connect(
             .map_err(|error| from_io(&error))
     })
     .await
+}
+
+/// Speaks what comes before the handshake at this door, if anything does.
+pub(super) async fn turn_to_tls(
+    stream: &mut TcpStream,
+    door: &TlsDoor,
+    deadline: Instant,
+) -> Result<(), Failure> {
+    let Some(protocol) = door.starttls else {
+        return Ok(());
+    };
+    let doing = format!("asking for TLS in {}", protocol.label());
+    let name = door.server_name.as_deref();
+    within(deadline, &doing, start_tls(stream, protocol, name)).await
+}
+
+/// A connection to one address of a door, at which a `ClientHello` is due.
+pub(super) async fn reach(
+    door: &TlsDoor,
+    ip: IpAddr,
+    deadline: Instant,
+) -> Result<TcpStream, Failure> {
+    let mut stream = connect(ip, door.port, deadline).await?;
+    turn_to_tls(&mut stream, door, deadline).await?;
+    Ok(stream)
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ use tokio::time::Instant;
 
 use super::chain::Chains;
 use super::failure::{failure, from_io, from_tls};
-use crate::model::{ClientAuth, Failure, Handshake, Reason, TlsVersion};
+use crate::model::{ClientAuth, Failure, Handshake, Reason, TlsDoor, TlsVersion};
 
 /// How long a server may take to answer our goodbye. Its answer tells whether it missed a client
 /// certificate (measured: within a millisecond), and lets it close first, so that the waiting
@@ -74,7 +74,10 @@ impl Handshaker {
             .with_custom_certificate_verifier(blank)
             .with_no_client_auth();
         template.resumption = rustls::client::Resumption::disabled();
-        template.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        // PostgreSQL with TLS from the first byte insists on its own.
+        template.alpn_protocols = [&b"h2"[..], b"http/1.1", b"postgresql"]
+            .map(<[u8]>::to_vec)
+            .to_vec();
         Ok(Self {
             provider,
             template,
@@ -87,12 +90,12 @@ impl Handshaker {
     pub(super) async fn run(
         &self,
         stream: &mut TcpStream,
-        server_name: Option<&str>,
+        door: &TlsDoor,
     ) -> Result<(Handshake, Instant), Failure> {
         let recorder = Arc::new(Recorder::new(
             self.provider.signature_verification_algorithms,
         ));
-        let mut wire = Wire::new(stream, self.connection(&recorder, server_name)?);
+        let mut wire = Wire::new(stream, self.connection(&recorder, door)?);
         let ended = wire.handshake().await;
         let over = Instant::now();
         let connection = &wire.connection;
@@ -140,9 +143,14 @@ impl Handshaker {
     fn connection(
         &self,
         recorder: &Arc<Recorder>,
-        server_name: Option<&str>,
+        door: &TlsDoor,
     ) -> Result<ClientConnection, Failure> {
+        let server_name = door.server_name.as_deref();
         let mut config = self.template.clone();
+        if door.starttls.is_some() {
+            // It is settled what will be spoken.
+            config.alpn_protocols.clear();
+        }
         config
             .dangerous()
             .set_certificate_verifier(Arc::clone(recorder) as _);

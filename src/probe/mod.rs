@@ -5,13 +5,15 @@
 //! hellos of our own: `hello` (bytes out) ► `exchange` (one conversation) ► `records` ► `answer`
 //! (bytes in), put to use by `version` (is it accepted?) and `legacy` (which certificate is
 //! shown?). `deep` is the deep probe's plan: versions, then `suites` and groups, which it
-//! `eliminate`s. `plaintext` asks for HTTP in clear.
+//! `eliminate`s. Where a port begins in clear, `starttls` comes before any hello. `plaintext` asks
+//! for HTTP in clear.
 
 mod deep;
 mod dial;
 mod failure;
 mod handshake;
 mod plaintext;
+mod starttls;
 pub mod answer;
 pub mod chain;
 pub mod ended;
@@ -37,7 +39,7 @@ use tokio::time::{Instant, timeout_at};
 
 use self::chain::Chains;
 use self::deep::Deep;
-use self::dial::{Dialer, connect};
+use self::dial::{Dialer, connect, reach, turn_to_tls};
 use self::failure::within;
 use self::handshake::Handshaker;
 use self::legacy::legacy_handshake;
@@ -109,8 +111,9 @@ impl Prober {
         ip: IpAddr,
         deadline: Instant,
     ) -> Result<(Handshake, Instant), Failure> {
-        let name = door.server_name.as_deref();
-        let run = within(deadline, "shaking hands", self.handshaker.run(stream, name));
+        turn_to_tls(stream, door, deadline).await?;
+        let run = self.handshaker.run(stream, door);
+        let run = within(deadline, "shaking hands", run);
         match run.await {
             Err(failed) if may_speak_otherwise(&failed) => {
                 let shown = self.legacy(door, ip, deadline).await.ok_or(failed)?;
@@ -125,7 +128,7 @@ impl Prober {
         // A server should answer a TLS 1.2 hello with what it has from TLS 1.0 up; some do not.
         for version in [TlsVersion::Tls12, TlsVersion::Tls10, TlsVersion::Ssl30] {
             let shown = within(deadline, "shaking hands", async {
-                let mut stream = connect(ip, door.port, deadline).await?;
+                let mut stream = reach(door, ip, deadline).await?;
                 legacy_handshake(&mut stream, version, door.server_name.as_deref()).await
             });
             let Ok(facts) = shown.await else { continue };

@@ -78,6 +78,7 @@ pub(crate) fn target(row: Row) -> Target {
             address: address.clone(),
             port: row.port,
             server_name: Some(Arc::clone(&row.host)),
+            starttls: None,
             guarded: true,
         }),
         plaintext: vec![plain(row.port), plain(80)],

@@ -93,6 +93,7 @@ fn tls(address: u8, name: u32) -> Door {
         address: Address::Ip([192, 0, 2, address].into()),
         port: 443,
         server_name: Some(format!("h{name}.example").into()),
+        starttls: None,
         guarded: true,
     }))
 }

@@ -453,6 +453,7 @@ mod tests {
                 address: Address::Ip(LOOPBACK),
                 port: 443,
                 server_name: Some((*host).into()),
+                starttls: None,
                 guarded: true,
             }),
             plaintext: vec![Arc::new(PlainDoor {

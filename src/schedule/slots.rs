@@ -72,6 +72,7 @@ mod tests {
             address: Address::parse("192.0.2.1"),
             port: n,
             server_name: None,
+            starttls: None,
             guarded: true,
         }))
     }

@@ -38,6 +38,7 @@ async fn deep(address: SocketAddr, handshake: TlsVersion) -> DeepSeen {
         address: Address::Ip(address.ip()),
         port: address.port(),
         server_name: Some(NAME.into()),
+        starttls: None,
         guarded: false,
     };
     let prober = Prober::new(&config).unwrap();

@@ -29,6 +29,8 @@ mod exporter;
 
 /// Which versions real servers accept, and the certificates they show.
 mod versions;
+/// Servers that begin in clear and turn to TLS.
+mod starttls;
 /// Which cipher suites and groups real servers accept.
 mod ciphers;
 /// What people and other programs read: the page, the API, `http_sd`.

@@ -195,6 +195,7 @@ impl Callers {
                 address,
                 port,
                 server_name,
+                starttls: None,
                 guarded: true,
             }),
             expect: Expectation {

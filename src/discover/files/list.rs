@@ -100,6 +100,7 @@ fn target(owner: &Owner, written: &str) -> Result<Target, String> {
         address: None,
         ca_file: None,
         http_port: None,
+        starttls: None,
     });
     target.row.source = NAME;
     target.owners = vec![owner.clone()];
