@@ -13,13 +13,14 @@ use super::{Environment, Error, find_cluster, load_config, shutdown, start};
 use crate::cli::{Listen, Serve, Web as WebFlags};
 use crate::judge::Roots;
 use crate::run::Running;
-use crate::serve::{self, Web};
+use crate::serve::{self, Guard, Web};
 
 /// Runs until it is told to end.
 pub(super) async fn serve(typed: Serve, environment: &Environment) -> Result<ExitCode, Error> {
     let mut config = load_config(&typed.config)?;
     if typed.config_check {
         Roots::load(&config, &[] as &[&[u8]])?;
+        guard(&typed.web, CancellationToken::new()).await?;
         println!("The configuration is right.");
         return Ok(ExitCode::SUCCESS);
     }
@@ -28,6 +29,7 @@ pub(super) async fn serve(typed: Serve, environment: &Environment) -> Result<Exi
     let roots = Roots::load(&config, cluster.as_ref().map_or(&[], |cluster| &cluster.ca))?;
     let stop = CancellationToken::new();
     shutdown::on_signals(stop.clone()).map_err(Error::Signals)?;
+    let guard = guard(&typed.web, stop.clone()).await?;
     let listeners = listen(&typed.web.listen_addresses).await?;
     info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -35,7 +37,7 @@ pub(super) async fn serve(typed: Serve, environment: &Environment) -> Result<Exi
         "started",
     );
     let running = start(config, cluster, roots, None)?;
-    until_stopped(&running, listeners, &typed.web, stop).await?;
+    until_stopped(&running, listeners, &typed.web, guard, stop).await?;
     running.stop().await;
     Ok(ExitCode::SUCCESS)
 }
@@ -45,6 +47,7 @@ pub(super) async fn until_stopped(
     running: &Running,
     listeners: Vec<TcpListener>,
     flags: &WebFlags,
+    guard: Guard,
     stop: CancellationToken,
 ) -> Result<(), Error> {
     let web = Web::new(
@@ -55,8 +58,16 @@ pub(super) async fn until_stopped(
     )?
     .with_inventory(flags.inventory)
     .with_interval(running.interval);
-    serve::serve(listeners, web, stop).await;
+    serve::serve(listeners, web, guard, stop).await;
     Ok(())
+}
+
+/// Who may come in, followed until `stop`.
+pub(super) async fn guard(flags: &WebFlags, stop: CancellationToken) -> Result<Guard, Error> {
+    Ok(match &flags.web_config_file {
+        Some(path) => Guard::load(path, stop).await?,
+        None => Guard::open()?,
+    })
 }
 
 /// Binds every address that was asked for.

@@ -92,7 +92,7 @@ impl Exporter {
     }
 
     /// Runs a command that serves, and waits until it listens.
-    async fn start(site: Site, command: &str, arguments: &[String]) -> Self {
+    pub(crate) async fn start(site: Site, command: &str, arguments: &[String]) -> Self {
         Self::start_by(&[], site, command, arguments).await
     }
 
