@@ -25,7 +25,7 @@ pub(super) async fn demo(typed: cli::Demo) -> Result<ExitCode, Error> {
     shutdown::on_signals(stop.clone()).map_err(Error::Signals)?;
     let guard = guard(&typed.web, stop.clone()).await?;
     let scheme = if guard.has_tls() { "https" } else { "http" };
-    let listeners = listen(&typed.web.listen_addresses).await?;
+    let listeners = listen(&typed.web).await?;
     let urls: Vec<String> = listeners
         .iter()
         .filter_map(|listener| listener.local_addr().ok())

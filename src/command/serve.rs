@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
-use super::{Environment, Error, find_cluster, load_config, shutdown, start};
+use super::{Environment, Error, find_cluster, load_config, shutdown, start, systemd};
 use crate::cli::{Listen, Serve, Web as WebFlags};
 use crate::judge::Roots;
 use crate::run::Running;
@@ -30,13 +30,18 @@ pub(super) async fn serve(typed: Serve, environment: &Environment) -> Result<Exi
     let stop = CancellationToken::new();
     shutdown::on_signals(stop.clone()).map_err(Error::Signals)?;
     let guard = guard(&typed.web, stop.clone()).await?;
-    let listeners = listen(&typed.web.listen_addresses).await?;
+    let listeners = listen(&typed.web).await?;
     info!(
         version = env!("CARGO_PKG_VERSION"),
         cluster = cluster.as_ref().map(|cluster| &*cluster.context),
         "started",
     );
     let running = start(config, cluster, roots, None)?;
+    if let Some(socket) = &environment.notify_socket
+        && let Err(error) = systemd::ready(socket)
+    {
+        warn!(%error, "could not tell systemd that the exporter serves");
+    }
     until_stopped(&running, listeners, &typed.web, guard, stop).await?;
     running.stop().await;
     Ok(ExitCode::SUCCESS)
@@ -70,17 +75,24 @@ pub(super) async fn guard(flags: &WebFlags, stop: CancellationToken) -> Result<G
     })
 }
 
-/// Binds every address that was asked for.
-pub(super) async fn listen(addresses: &[Listen]) -> Result<Vec<TcpListener>, Error> {
+/// Listens at every address that was asked for, or at what systemd hands over.
+pub(super) async fn listen(flags: &WebFlags) -> Result<Vec<TcpListener>, Error> {
+    let listeners = if flags.systemd_socket {
+        systemd::sockets().map_err(Error::Sockets)?
+    } else {
+        bind_all(&flags.listen_addresses).await?
+    };
+    for address in listeners.iter().filter_map(|one| one.local_addr().ok()) {
+        info!(%address, "listening");
+    }
+    Ok(listeners)
+}
+
+async fn bind_all(addresses: &[Listen]) -> Result<Vec<TcpListener>, Error> {
     let mut listeners = Vec::with_capacity(addresses.len());
     for address in addresses {
-        let listener = bind(address)
-            .await
-            .map_err(|error| Error::Listen(address.clone(), error))?;
-        if let Ok(local) = listener.local_addr() {
-            info!(address = %local, "listening");
-        }
-        listeners.push(listener);
+        let listener = bind(address).await;
+        listeners.push(listener.map_err(|error| Error::Listen(address.clone(), error))?);
     }
     Ok(listeners)
 }

@@ -96,7 +96,12 @@ impl Exporter {
         Self::start_by(&[], site, command, arguments).await
     }
 
-    async fn start_by(launcher: &[&str], site: Site, command: &str, arguments: &[String]) -> Self {
+    pub(crate) async fn start_by(
+        launcher: &[&str],
+        site: Site,
+        command: &str,
+        arguments: &[String],
+    ) -> Self {
         let mut words = vec![command, "--web.listen-address=127.0.0.1:0"];
         words.extend(arguments.iter().map(String::as_str));
         let (stdout, stderr) = (
