@@ -271,6 +271,13 @@ pub struct Web {
         default_value = ":10043"
     )]
     pub listen_addresses: Vec<Listen>,
+    /// Serve at the sockets that systemd hands over, rather than at addresses
+    #[arg(long = "web.systemd-socket")]
+    pub systemd_socket: bool,
+    /// Take TLS, client certificates and users from this file, of the form that Prometheus' own
+    /// exporters read
+    #[arg(long = "web.config.file", value_name = "FILE")]
+    pub web_config_file: Option<PathBuf>,
     /// Serve the metrics at this path
     #[arg(
         long = "web.telemetry-path",

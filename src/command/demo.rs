@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject as _;
 use tokio_util::sync::CancellationToken;
 
 use super::print::{self, Manner};
-use super::serve::{listen, until_stopped};
+use super::serve::{guard, listen, until_stopped};
 use super::{Error, shutdown, start};
 use crate::cli;
 use crate::clock;
@@ -23,13 +23,15 @@ use crate::run::Running;
 pub(super) async fn demo(typed: cli::Demo) -> Result<ExitCode, Error> {
     let stop = CancellationToken::new();
     shutdown::on_signals(stop.clone()).map_err(Error::Signals)?;
-    let listeners = listen(&typed.web.listen_addresses).await?;
+    let guard = guard(&typed.web, stop.clone()).await?;
+    let scheme = if guard.has_tls() { "https" } else { "http" };
+    let listeners = listen(&typed.web).await?;
     let urls: Vec<String> = listeners
         .iter()
         .filter_map(|listener| listener.local_addr().ok())
         .map(|address| {
             format!(
-                "http://localhost:{}{}",
+                "{scheme}://localhost:{}{}",
                 address.port(),
                 typed.web.telemetry_path
             )
@@ -48,7 +50,7 @@ pub(super) async fn demo(typed: cli::Demo) -> Result<ExitCode, Error> {
 
     let running = start(config, Some(cluster), roots, None)?;
     let (served, ()) = tokio::join!(
-        until_stopped(&running, listeners, &typed.web, stop.clone()),
+        until_stopped(&running, listeners, &typed.web, guard, stop.clone()),
         stop.run_until_cancelled(tell(&running, &urls)).map(|_| ()),
     );
     running.stop().await;

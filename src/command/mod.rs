@@ -7,6 +7,7 @@ mod print;
 mod progress;
 mod serve;
 mod shutdown;
+mod systemd;
 mod why;
 
 use std::ffi::OsString;
@@ -33,6 +34,8 @@ pub struct Environment {
     pub kubeconfig: Option<OsString>,
     /// `HOME`.
     pub home: Option<PathBuf>,
+    /// `NOTIFY_SOCKET`: where systemd wants to be told that the exporter serves.
+    pub notify_socket: Option<OsString>,
     /// `NO_COLOR` is set and not empty (no-color.org).
     pub no_color: bool,
 }
@@ -63,6 +66,8 @@ enum Error {
     Explain(String, Option<&'static str>),
     #[error("cannot listen at {0} (--web.listen-address)")]
     Listen(cli::Listen, #[source] std::io::Error),
+    #[error("cannot listen at systemd's sockets (--web.systemd-socket)")]
+    Sockets(#[source] std::io::Error),
     #[error("cannot write the documents below {0}")]
     Gen(PathBuf, #[source] std::io::Error),
     #[error("cannot start the runtime")]

@@ -7,19 +7,20 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
-use super::{Environment, Error, find_cluster, load_config, shutdown, start};
+use super::{Environment, Error, find_cluster, load_config, shutdown, start, systemd};
 use crate::cli::{Listen, Serve, Web as WebFlags};
 use crate::judge::Roots;
 use crate::run::Running;
-use crate::serve::{self, Web};
+use crate::serve::{self, Guard, Web};
 
 /// Runs until it is told to end.
 pub(super) async fn serve(typed: Serve, environment: &Environment) -> Result<ExitCode, Error> {
     let mut config = load_config(&typed.config)?;
     if typed.config_check {
         Roots::load(&config, &[] as &[&[u8]])?;
+        guard(&typed.web, CancellationToken::new()).await?;
         println!("The configuration is right.");
         return Ok(ExitCode::SUCCESS);
     }
@@ -28,14 +29,20 @@ pub(super) async fn serve(typed: Serve, environment: &Environment) -> Result<Exi
     let roots = Roots::load(&config, cluster.as_ref().map_or(&[], |cluster| &cluster.ca))?;
     let stop = CancellationToken::new();
     shutdown::on_signals(stop.clone()).map_err(Error::Signals)?;
-    let listeners = listen(&typed.web.listen_addresses).await?;
+    let guard = guard(&typed.web, stop.clone()).await?;
+    let listeners = listen(&typed.web).await?;
     info!(
         version = env!("CARGO_PKG_VERSION"),
         cluster = cluster.as_ref().map(|cluster| &*cluster.context),
         "started",
     );
     let running = start(config, cluster, roots, None)?;
-    until_stopped(&running, listeners, &typed.web, stop).await?;
+    if let Some(socket) = &environment.notify_socket
+        && let Err(error) = systemd::ready(socket)
+    {
+        warn!(%error, "could not tell systemd that the exporter serves");
+    }
+    until_stopped(&running, listeners, &typed.web, guard, stop).await?;
     running.stop().await;
     Ok(ExitCode::SUCCESS)
 }
@@ -45,6 +52,7 @@ pub(super) async fn until_stopped(
     running: &Running,
     listeners: Vec<TcpListener>,
     flags: &WebFlags,
+    guard: Guard,
     stop: CancellationToken,
 ) -> Result<(), Error> {
     let web = Web::new(
@@ -55,21 +63,36 @@ pub(super) async fn until_stopped(
     )?
     .with_inventory(flags.inventory)
     .with_interval(running.interval);
-    serve::serve(listeners, web, stop).await;
+    serve::serve(listeners, web, guard, stop).await;
     Ok(())
 }
 
-/// Binds every address that was asked for.
-pub(super) async fn listen(addresses: &[Listen]) -> Result<Vec<TcpListener>, Error> {
+/// Who may come in, followed until `stop`.
+pub(super) async fn guard(flags: &WebFlags, stop: CancellationToken) -> Result<Guard, Error> {
+    Ok(match &flags.web_config_file {
+        Some(path) => Guard::load(path, stop).await?,
+        None => Guard::open()?,
+    })
+}
+
+/// Listens at every address that was asked for, or at what systemd hands over.
+pub(super) async fn listen(flags: &WebFlags) -> Result<Vec<TcpListener>, Error> {
+    let listeners = if flags.systemd_socket {
+        systemd::sockets().map_err(Error::Sockets)?
+    } else {
+        bind_all(&flags.listen_addresses).await?
+    };
+    for address in listeners.iter().filter_map(|one| one.local_addr().ok()) {
+        info!(%address, "listening");
+    }
+    Ok(listeners)
+}
+
+async fn bind_all(addresses: &[Listen]) -> Result<Vec<TcpListener>, Error> {
     let mut listeners = Vec::with_capacity(addresses.len());
     for address in addresses {
-        let listener = bind(address)
-            .await
-            .map_err(|error| Error::Listen(address.clone(), error))?;
-        if let Ok(local) = listener.local_addr() {
-            info!(address = %local, "listening");
-        }
-        listeners.push(listener);
+        let listener = bind(address).await;
+        listeners.push(listener.map_err(|error| Error::Listen(address.clone(), error))?);
     }
     Ok(listeners)
 }

@@ -16,9 +16,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::Web;
+use super::{Guard, Web};
 
 /// Connections at once over all listeners: scrapers, probes of the kubelet and people come to
 /// a dozen. Others wait in the kernel's queue.
@@ -27,6 +28,9 @@ const CONNECTIONS: usize = 256;
 /// From a connection's start, or its last answer, to the end of the next request's headers. Above
 /// a minute, so that a scraper with that interval keeps its connection.
 const NEXT_REQUEST: Duration = Duration::from_secs(75);
+
+/// From a connection's start to the end of its TLS handshake: several round trips from anywhere.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// What is ready to be sent must be taken within this; it is [`BUFFER`] or a chunk, so that even
 /// a modem is fast enough.
@@ -42,15 +46,21 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// After a failed accept (mostly: no file descriptors left) before the next try.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// Answers on all listeners until `shutdown`, then lets answers under way finish, for a few
-/// seconds at most.
-pub async fn serve(listeners: Vec<TcpListener>, web: Web, shutdown: CancellationToken) {
-    let router = web.router();
+/// Answers whom `guard` lets in on all listeners until `shutdown`, then lets answers under way
+/// finish, for a few seconds at most.
+pub async fn serve(
+    listeners: Vec<TcpListener>,
+    web: Web,
+    guard: Guard,
+    shutdown: CancellationToken,
+) {
+    let router = web.router(&guard);
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     let each = listeners.into_iter().map(|listener| {
         accept_all(
             listener,
             router.clone(),
+            guard.clone(),
             Arc::clone(&slots),
             shutdown.clone(),
         )
@@ -61,6 +71,7 @@ pub async fn serve(listeners: Vec<TcpListener>, web: Web, shutdown: Cancellation
 async fn accept_all(
     listener: TcpListener,
     router: Router,
+    guard: Guard,
     slots: Arc<Semaphore>,
     shutdown: CancellationToken,
 ) {
@@ -70,7 +81,8 @@ async fn accept_all(
             () = shutdown.cancelled() => break,
             accepted = accept(&listener, &slots) => {
                 if let Some((stream, slot)) = accepted {
-                    open.spawn(converse(stream, router.clone(), shutdown.clone(), slot));
+                    let (router, shutdown) = (router.clone(), shutdown.clone());
+                    open.spawn(welcome(stream, guard.tls(), router, shutdown, slot));
                 }
             }
             // Takes what has ended out of the set.
@@ -110,6 +122,27 @@ async fn accept(
     }
 }
 
+/// Answers one connection, once it is encrypted where it is to be.
+async fn welcome(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    shutdown: CancellationToken,
+    slot: OwnedSemaphorePermit,
+) {
+    let stream = Patient::new(stream);
+    let Some(tls) = tls else {
+        return converse(stream, router, shutdown, slot).await;
+    };
+    let handshake = timeout(HANDSHAKE, tls.accept(stream));
+    match shutdown.run_until_cancelled(handshake).await {
+        None => {}
+        Some(Ok(Ok(stream))) => converse(stream, router, shutdown, slot).await,
+        Some(Ok(Err(error))) => tracing::debug!(%error, "a client's TLS handshake failed"),
+        Some(Err(_)) => tracing::debug!("a client's TLS handshake took too long"),
+    }
+}
+
 /// Answers one connection's requests, one after the other.
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin,
@@ -122,7 +155,7 @@ async fn converse(
         .timer(TokioTimer::new())
         .header_read_timeout(NEXT_REQUEST)
         .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(Patient::new(stream)), service);
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -235,10 +268,13 @@ mod tests {
             "/metrics",
         );
         let (server, client) = duplex(512);
-        let (router, shutdown) = (web.unwrap().router(), shutdown.clone());
+        let (router, shutdown) = (
+            web.unwrap().router(&Guard::open().unwrap()),
+            shutdown.clone(),
+        );
         let slot = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
         let started = Instant::now();
-        let task = tokio::spawn(converse(server, router, shutdown, slot));
+        let task = tokio::spawn(welcome(server, None, router, shutdown, slot));
         (client, async move {
             task.await.unwrap();
             started.elapsed()

@@ -6,6 +6,7 @@
 mod api;
 mod body;
 mod connection;
+mod guard;
 mod gzip;
 mod health;
 mod html;
@@ -15,17 +16,20 @@ mod page;
 mod query;
 mod sheet;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use crate::record::{Own, Progress, Store};
 
 pub use connection::serve;
+pub use guard::Guard;
 
 /// Why nothing can be served.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +43,14 @@ pub enum Error {
     /// Something else is served at the path.
     #[error("the telemetry path {0:?} is taken; choose another, such as \"/metrics\"")]
     PathTaken(String),
+    /// The web configuration is wrong.
+    #[error("the web configuration {path} (--web.config.file) is refused: {problem}", path = .path.display())]
+    Guard {
+        /// The file.
+        path: PathBuf,
+        /// Which field or file, and what to write.
+        problem: String,
+    },
 }
 
 /// The paths of the pages and of the API, besides [`health::PATHS`] and `/`.
@@ -109,8 +121,8 @@ impl Web {
         Self { interval, ..self }
     }
 
-    /// Every path that is answered.
-    pub fn router(&self) -> Router {
+    /// Every path that is answered, to whom the guard lets in.
+    pub fn router(&self, guard: &Guard) -> Router {
         let metrics_at = self.inner.telemetry_path.as_str();
         let mut router = health::routes().route(metrics_at, get(metrics::metrics));
         if metrics_at != "/" {
@@ -127,6 +139,7 @@ impl Web {
         router
             .fallback(|| async { plain(StatusCode::NOT_FOUND, "not found") })
             .with_state(self.clone())
+            .layer(middleware::from_fn_with_state(guard.clone(), guard::admit))
     }
 }
 

@@ -31,6 +31,10 @@ async fn start() -> Server {
 }
 
 async fn start_with(store: Store, inventory: bool) -> Server {
+    start_guarded(store, inventory, Guard::open().unwrap()).await
+}
+
+async fn start_guarded(store: Store, inventory: bool, guard: Guard) -> Server {
     let web = Web::new(
         Arc::new(store),
         Arc::new(Own::new(&["ingress"], Duration::ZERO, Duration::ZERO, "")),
@@ -41,7 +45,7 @@ async fn start_with(store: Store, inventory: bool) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    let task = tokio::spawn(serve(vec![listener], web.unwrap(), shutdown.clone()));
+    let task = tokio::spawn(serve(vec![listener], web.unwrap(), guard, shutdown.clone()));
     Server { at, shutdown, task }
 }
 
@@ -55,6 +59,54 @@ async fn ask(server: &Server, request: &str, headers: &str) -> (String, Vec<u8>)
     let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
     let body = answer.split_off(end + 4);
     (String::from_utf8(answer).unwrap().to_lowercase(), body)
+}
+
+#[tokio::test]
+async fn a_guard_asks_for_a_password_everywhere_but_at_health() {
+    let hash = bcrypt::hash("secret", 4).unwrap();
+    let name = format!("kube-https-exporter-web-{}.yml", std::process::id());
+    let file = std::env::temp_dir().join(name);
+    let text = format!(
+        "basic_auth_users: {{ann: '{hash}'}}\n\
+         http_server_config: {{headers: {{X-Frame-Options: deny, Content-Security-Policy: x}}}}\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let guard = Guard::load(&file, CancellationToken::new()).await.unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let server = start_guarded(Store::new(&[], &[], ""), true, guard).await;
+
+    for path in [
+        "/metrics",
+        "/",
+        "/api/v1/targets",
+        "/sd",
+        "/nowhere",
+        "/livez/",
+    ] {
+        let (head, body) = ask(&server, &format!("GET {path}"), "").await;
+        assert!(head.starts_with("http/1.0 401 "), "{path}: {head}");
+        assert!(head.contains("\r\nwww-authenticate: basic\r\n"), "{head}");
+        assert!(head.contains("\r\nx-frame-options: deny\r\n"), "{head}");
+        assert_eq!(body, b"log in\n");
+    }
+    let (head, _) = ask(&server, "GET /livez", "").await;
+    assert!(head.starts_with("http/1.0 200 "), "{head}");
+    // ann:secret, and then ann:wrong
+    let right = "Authorization: Basic YW5uOnNlY3JldA==\r\n";
+    let (head, _) = ask(&server, "GET /", right).await;
+    assert!(head.starts_with("http/1.0 200 "), "{head}");
+    assert!(
+        head.contains("default-src 'none'"),
+        "the page's own policy: {head}"
+    );
+    let (head, _) = ask(&server, "GET /metrics", right).await;
+    assert!(
+        head.contains("\r\ncontent-security-policy: x\r\n"),
+        "{head}"
+    );
+    let wrong = "Authorization: Basic YW5uOndyb25n\r\n";
+    let (head, _) = ask(&server, "GET /metrics", wrong).await;
+    assert!(head.starts_with("http/1.0 401 "), "{head}");
 }
 
 #[tokio::test]
@@ -347,7 +399,7 @@ fn a_telemetry_path_must_be_plain_and_free() {
             Arc::new(Progress::new(&[])),
             path,
         )
-        .map(|web| drop(web.router()))
+        .map(|web| drop(web.router(&Guard::open().unwrap())))
     };
     for path in ["/metrics", "/", "/a/b.c_d~e-f"] {
         assert_eq!(web(path), Ok(()), "{path}");

@@ -92,11 +92,16 @@ impl Exporter {
     }
 
     /// Runs a command that serves, and waits until it listens.
-    async fn start(site: Site, command: &str, arguments: &[String]) -> Self {
+    pub(crate) async fn start(site: Site, command: &str, arguments: &[String]) -> Self {
         Self::start_by(&[], site, command, arguments).await
     }
 
-    async fn start_by(launcher: &[&str], site: Site, command: &str, arguments: &[String]) -> Self {
+    pub(crate) async fn start_by(
+        launcher: &[&str],
+        site: Site,
+        command: &str,
+        arguments: &[String],
+    ) -> Self {
         let mut words = vec![command, "--web.listen-address=127.0.0.1:0"];
         words.extend(arguments.iter().map(String::as_str));
         let (stdout, stderr) = (

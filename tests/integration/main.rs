@@ -62,6 +62,10 @@ mod chart;
 mod confined;
 /// A real Prometheus: both formats, the alert rules, and promtool.
 mod prometheus;
+/// Who may come in: a real Prometheus with a certificate and a password, and promtool.
+mod guard;
+/// The exporter started as systemd does it.
+mod systemd;
 /// What every alert must have: texts, a runbook, a dashboard.
 mod alerts;
 /// From a host that breaks to the page, and back, through a real Prometheus and Alertmanager.
