@@ -284,6 +284,10 @@ fn link<Door: Eq + Hash, Seen: Default>(
 ) {
     let known = doors.entry(Arc::clone(door)).or_default();
     if !known.rows.contains(row) {
+        // Most doors have one row, and never a second one.
+        if known.rows.is_empty() {
+            known.rows.reserve_exact(1);
+        }
         known.rows.push(row.clone());
     }
 }
