@@ -245,6 +245,18 @@ impl Queue {
         outcome: Outcome,
         now: Instant,
     ) -> Option<Vec<Door>> {
+        self.leave(job, now);
+        self.end(job, outcome, now)
+    }
+
+    /// A deep probe that was to start connects to nobody: it takes no part of any limit. It is
+    /// still under way, until its [`Queue::end`].
+    pub(super) fn spare(&mut self, job: &Job, now: Instant) {
+        self.gates.give_back(job.door.address(), DEEP_CONNECTIONS);
+        self.leave(job, now);
+    }
+
+    fn leave(&mut self, job: &Job, now: Instant) {
         self.in_flight -= 1;
         if job.lane == Lane::Slow {
             self.slow_in_flight -= 1;
@@ -253,6 +265,10 @@ impl Queue {
             self.alarms
                 .push(Reverse((at, Alarm::Gate(job.door.address().clone()))));
         }
+    }
+
+    /// As [`Queue::finish`], of a probe that was [`Queue::spare`]d.
+    pub(super) fn end(&mut self, job: &Job, outcome: Outcome, now: Instant) -> Option<Vec<Door>> {
         let turn = self.turn(job.id, job.kind)?;
         let again = turn == Turn::Running { again: true };
         match job.kind {
