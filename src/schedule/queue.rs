@@ -172,12 +172,11 @@ impl Queue {
         self.ids.insert(door.clone(), id);
         self.entries.insert(id, entry);
         self.unsettled += 1;
-        self.ports
-            .entry(port_key(door))
-            .or_default()
-            .doors
-            .insert(id);
-        self.make_due(id, Kind::Regular, now);
+        let port = self.ports.entry(port_key(door)).or_default();
+        port.doors.insert(id);
+        // Where there is a canary, it speaks for a newcomer too: it is asked at once.
+        let asked = port.canary.unwrap_or(id);
+        self.make_due(asked, Kind::Regular, now);
     }
 
     /// Forgets a door; a probe of it that is under way will be [`Queue::finish`]ed to no effect.
