@@ -20,6 +20,7 @@ fn main() -> ExitCode {
     let environment = command::Environment {
         kubeconfig: env::var_os("KUBECONFIG"),
         home: env::home_dir(),
+        says_threads: env::var_os("TOKIO_WORKER_THREADS").is_some(),
         no_color: env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
     };
     command::run(command, &environment)
