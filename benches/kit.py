@@ -21,8 +21,12 @@ def clean_up():
     for process in RUNNING:
         process.terminate()
     for process in RUNNING:
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        try:
             process.wait(10)
+        except subprocess.TimeoutExpired:
+            # An API server without its etcd does not end by itself.
+            process.kill()
+            process.wait()
     shutil.rmtree(FOLDER, ignore_errors=True)
 
 
