@@ -247,6 +247,11 @@ bench: ## Compare with blackbox_exporter: CPU, memory, scrapes (needs nginx-ligh
 	cargo build --release --locked
 	python3 benches/compare.py target/release/kube-https-exporter
 
+.PHONY: bench-cold
+bench-cold: ## Measure a cold start against a real API server with 10,000 Ingresses (needs `make tools`)
+	cargo build --release --locked
+	python3 benches/cold_start.py target/release/kube-https-exporter
+
 .PHONY: demo
 demo: ## Run the exporter against a small demo cluster of its own
 	cargo run --release --locked -- demo

@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         kubeconfig: env::var_os("KUBECONFIG"),
         home: env::home_dir(),
         notify_socket: env::var_os("NOTIFY_SOCKET"),
+        says_threads: env::var_os("TOKIO_WORKER_THREADS").is_some(),
         no_color: env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
     };
     command::run(command, &environment)

@@ -87,7 +87,11 @@ impl Section for Config {
             kind: "duration",
             default: "6h",
             meaning: "Between two deep probes of a door: the TLS versions, cipher suites and groups \
-                      it accepts. There is one, too, when the target or its certificate changes.",
+                      it accepts. There is one, too, when the target or its certificate changes. \
+                      Doors that lead to the same port of the same addresses, and that show the same \
+                      certificates there and agree on the same, share the answers for half as long: \
+                      settings that a server has by name, and that show in nothing else, are then \
+                      told of all that share.",
             read: |config, written| written.set(&mut config.deep_interval, interval),
             inside: None,
         },

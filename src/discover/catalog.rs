@@ -14,7 +14,7 @@
 mod paths;
 mod why;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::caps::{Admission, Rank};
@@ -61,16 +61,17 @@ pub struct Catalog {
 /// What one object declares.
 #[derive(Debug)]
 struct Object {
-    owner: Owner,
-    places: BTreeSet<Place>,
+    owner: Arc<Owner>,
+    /// In order, without duplicates.
+    places: Box<[Place]>,
     dropped: Vec<Dropped>,
 }
 
 /// One row: who declares it, and what that comes to.
 #[derive(Debug, Default)]
 struct Entry {
-    /// The oldest first.
-    claims: BTreeMap<Owner, Claim>,
+    /// In the order of their owners, of which each has one: the oldest first.
+    claims: Vec<Claim>,
     /// Its place in the queue for the caps; none where a rule denies it.
     rank: Option<Rank>,
     /// All its claims as one; none where a rule denies it.
@@ -81,16 +82,18 @@ struct Entry {
     dropped: Option<DropReason>,
 }
 
+/// What one owner declares of a row.
 #[derive(Debug, PartialEq)]
 struct Claim {
-    target: Target,
+    owner: Arc<Owner>,
+    target: Arc<Target>,
     marks: Arc<Marks>,
 }
 
 /// The rows of one host.
 #[derive(Debug, Default)]
 struct Host {
-    places: BTreeSet<Place>,
+    places: Vec<Place>,
     /// None while nobody declares it.
     common: Option<Common>,
 }
@@ -176,11 +179,8 @@ impl Catalog {
             },
         );
         touched.extend(self.issuances.put(&key, declared.issuance));
-        let mut object = Object {
-            owner: declared.object,
-            places: BTreeSet::new(),
-            dropped: declared.dropped,
-        };
+        let owner = Arc::new(declared.object);
+        let mut places = Vec::with_capacity(declared.targets.len());
         let mut marks = declared.marks;
         if !self.annotations && marks.wishes != Wishes::default() {
             Arc::make_mut(&mut marks).wishes = Wishes::default();
@@ -188,17 +188,26 @@ impl Catalog {
         for target in declared.targets {
             let place = target.row.place();
             let claim = Claim {
-                target,
+                owner: Arc::clone(&owner),
+                target: Arc::new(target),
                 marks: Arc::clone(&marks),
             };
-            if self.claim(&place, &object.owner, claim) {
+            if self.claim(&place, claim) {
                 touched.insert(place.clone());
             }
-            object.places.insert(place);
+            places.push(place);
         }
+        places.sort_unstable();
+        places.dedup();
+        let object = Object {
+            owner,
+            places: places.into(),
+            dropped: declared.dropped,
+        };
         if let Some(before) = before {
-            let stays =
-                |place: &Place| before.owner == object.owner && object.places.contains(place);
+            let stays = |place: &Place| {
+                before.owner == object.owner && object.places.binary_search(place).is_ok()
+            };
             let gone = before.places.iter().filter(|place| !stays(place));
             self.release(gone.cloned(), &before.owner, touched);
         }
@@ -223,14 +232,15 @@ impl Catalog {
     }
 
     /// Adds an owner's claim to a row, in the place of its earlier one. Says whether they differ.
-    fn claim(&mut self, place: &Place, owner: &Owner, claim: Claim) -> bool {
+    fn claim(&mut self, place: &Place, claim: Claim) -> bool {
         let entry = self.rows.entry(place.clone()).or_default();
-        if entry.claims.get(owner) == Some(&claim) {
+        if !entry.put(claim) {
             return false;
         }
-        entry.claims.insert(owner.clone(), claim);
         let host = self.hosts.entry(host_of(place)).or_default();
-        host.places.insert(place.clone());
+        if let Err(at) = host.places.binary_search(place) {
+            insert(&mut host.places, at, place.clone());
+        }
         true
     }
 
@@ -242,8 +252,10 @@ impl Catalog {
         touched: &mut BTreeSet<Place>,
     ) {
         for place in places {
-            if let Some(entry) = self.rows.get_mut(&place) {
-                entry.claims.remove(owner);
+            if let Some(entry) = self.rows.get_mut(&place)
+                && let Ok(at) = entry.find(owner)
+            {
+                entry.claims.remove(at);
             }
             touched.insert(place);
         }
@@ -275,9 +287,9 @@ impl Catalog {
     }
 
     /// Works out what the rows of a host have in common. Gives all of them if that changed.
-    fn recompute_common(&mut self, host: &Place) -> BTreeSet<Place> {
+    fn recompute_common(&mut self, host: &Place) -> Vec<Place> {
         let Some(Host { places, common }) = self.hosts.get_mut(host) else {
-            return BTreeSet::new();
+            return Vec::new();
         };
         let entries: Vec<_> = places
             .iter()
@@ -285,7 +297,7 @@ impl Catalog {
             .collect();
         let next = Common::of(&entries);
         if *common == next {
-            return BTreeSet::new();
+            return Vec::new();
         }
         *common = next;
         places.clone()
@@ -307,7 +319,7 @@ impl Catalog {
                 target.expect.issued = secret.and_then(|secret| self.issuances.leaf(&secret));
             }
             if entry.merged.as_deref() != merged.as_ref() {
-                entry.merged = merged.map(Arc::new);
+                entry.merged = merged.map(|target| entry.shared(target));
             }
         }
     }
@@ -317,12 +329,8 @@ impl Catalog {
         let Some(entry) = self.rows.get_mut(place) else {
             return Vec::new();
         };
-        let oldest = entry
-            .claims
-            .keys()
-            .next()
-            .filter(|_| entry.merged.is_some());
-        let rank = oldest.map(|owner| (owner.created, place.clone()));
+        let oldest = entry.claims.first().filter(|_| entry.merged.is_some());
+        let rank = oldest.map(|claim| (claim.owner.created, place.clone()));
         if rank == entry.rank {
             return Vec::new();
         }
@@ -372,7 +380,9 @@ impl Catalog {
         self.rows.remove(place);
         let host = host_of(place);
         if let Some(Host { places, .. }) = self.hosts.get_mut(&host) {
-            places.remove(place);
+            if let Ok(at) = places.binary_search(place) {
+                places.remove(at);
+            }
             if places.is_empty() {
                 self.hosts.remove(&host);
             }
@@ -399,7 +409,7 @@ impl Common {
     fn of(entries: &[&Entry]) -> Option<Self> {
         let oldest = entries
             .iter()
-            .filter_map(|entry| entry.claims.keys().next())
+            .filter_map(|entry| Some(&entry.claims.first()?.owner))
             .min()?;
         Some(Self {
             name: Arc::clone(&oldest.name),
@@ -409,17 +419,41 @@ impl Common {
 }
 
 impl Entry {
+    /// Where the claim of an owner is, or would be.
+    fn find(&self, owner: &Owner) -> Result<usize, usize> {
+        self.claims
+            .binary_search_by(|claim| (*claim.owner).cmp(owner))
+    }
+
+    /// Puts a claim in the place of its owner's earlier one. Says whether they differ.
+    fn put(&mut self, claim: Claim) -> bool {
+        match self.find(&claim.owner) {
+            Err(at) => insert(&mut self.claims, at, claim),
+            Ok(at) => match self.claims.get_mut(at) {
+                Some(before) if *before != claim => *before = claim,
+                _ => return false,
+            },
+        }
+        true
+    }
+
+    /// The target, shared with the claim that says the same: most rows have one owner and no rule.
+    fn shared(&self, target: Target) -> Arc<Target> {
+        let same = self.claims.iter().find(|claim| *claim.target == target);
+        same.map_or_else(|| Arc::new(target), |claim| Arc::clone(&claim.target))
+    }
+
     /// The oldest claim that declares TLS.
     fn declaring_tls(&self) -> Option<&Claim> {
-        self.claims.values().find(|claim| claim.target.expect.tls)
+        self.claims.iter().find(|claim| claim.target.expect.tls)
     }
 
     /// Those that declare the row, the oldest first; then, likewise, those that have a part in it.
     fn owners(&self) -> impl Iterator<Item = &Owner> {
-        let parts: BTreeSet<_> = (self.claims.values())
+        let parts: BTreeSet<_> = (self.claims.iter())
             .flat_map(|claim| claim.target.owners.iter().skip(1))
             .collect();
-        self.claims.keys().chain(parts)
+        self.claims.iter().map(|claim| &*claim.owner).chain(parts)
     }
 
     /// All claims as one target; `None` where there are none, or a rule denies it, or all who make
@@ -433,9 +467,9 @@ impl Entry {
             let by_rule = rule(claim).and_then(|rule| rule.probe);
             by_rule.or(claim.marks.wishes.probe) != Some(false)
         };
-        let mut wanted = self.claims.values().filter(probed);
+        let mut wanted = self.claims.iter().filter(probed);
         let claim = (self.declaring_tls().filter(probed)).or_else(|| wanted.next())?;
-        let mut target = claim.target.clone();
+        let mut target = Target::clone(&claim.target);
         target.row.name = Arc::clone(&common.name);
         target.expect.tls = common.tls;
         target.owners = self.owners().take(OWNERS).cloned().collect();
@@ -445,12 +479,20 @@ impl Entry {
         };
         let others = self
             .claims
-            .values()
+            .iter()
             .filter(|other| !std::ptr::eq(*other, claim));
         let others = others.filter(probed).filter(looked_for);
-        paths::join(&mut target, others.map(|other| &other.target));
+        paths::join(&mut target, others.map(|other| &*other.target));
         Some(under(rule(claim), claim.marks.wishes, target))
     }
+}
+
+/// Inserts, with no room for a second value beside the first: most rows never have one.
+fn insert<T>(values: &mut Vec<T>, at: usize, value: T) {
+    if values.is_empty() {
+        values.reserve_exact(1);
+    }
+    values.insert(at, value);
 }
 
 /// What a place shares its name with: the other addresses of its host. Where there is no host, or

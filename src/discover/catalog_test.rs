@@ -1,5 +1,6 @@
 //! Tests of the catalogue: what rows come of which objects.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::super::Dropped;

@@ -108,7 +108,7 @@ pub struct Handshake {
 }
 
 /// Whether the server asked for a client certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ClientAuth {
     /// It did not.
     NotRequested,

@@ -18,7 +18,8 @@ pub(super) fn tls(seen: &mut TlsSeen, report: TlsReport) {
         Err(failure) => seen.failure = Some(failure),
         Ok(attempts) => {
             seen.failure = None;
-            let mut known = std::mem::take(&mut seen.addresses);
+            let room = Vec::with_capacity(attempts.len());
+            let mut known = std::mem::replace(&mut seen.addresses, room);
             for attempt in attempts {
                 // An address that was resolved twice is one address.
                 let address = take(&mut seen.addresses, attempt.ip)

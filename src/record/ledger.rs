@@ -16,8 +16,8 @@ use crate::clock;
 use crate::discover::Health;
 use crate::judge::{self, Case, Policy};
 use crate::model::{
-    Place, PlainDoor, PlainSeen, StoredObject, StoredPlace, Target, TlsDoor, TlsSeen, UnixTime,
-    Verdict,
+    DeepReport, Place, PlainDoor, PlainSeen, StoredObject, StoredPlace, Target, TlsDoor, TlsSeen,
+    UnixTime, Verdict,
 };
 use crate::schedule::Event;
 
@@ -123,9 +123,9 @@ impl Ledger {
             }
             Event::Deep(door, report) => {
                 self.own.deep_probe(&report);
-                let rows = update(&mut self.tls, &door, |seen| fold::deep(seen, &report));
-                self.publish(&rows, now);
+                self.deep(&door, &report, now);
             }
+            Event::SharedDeep(door, report) => self.deep(&door, &report, now),
             Event::Plain(door, report) => {
                 let rows = update(&mut self.plain, &door, |seen| fold::plain(seen, report));
                 self.publish(&rows, now);
@@ -140,6 +140,11 @@ impl Ledger {
             Event::Dropped(source, counts) => self.store.dropped(source, &counts),
             Event::FirstPass => self.progress.passed(),
         }
+    }
+
+    fn deep(&mut self, door: &Arc<TlsDoor>, report: &DeepReport, now: UnixTime) {
+        let rows = update(&mut self.tls, door, |seen| fold::deep(seen, report));
+        self.publish(&rows, now);
     }
 
     /// Judges again what was last judged too long ago, a batch at most of each. Rows that never showed a
@@ -284,6 +289,10 @@ fn link<Door: Eq + Hash, Seen: Default>(
 ) {
     let known = doors.entry(Arc::clone(door)).or_default();
     if !known.rows.contains(row) {
+        // Most doors have one row, and never a second one.
+        if known.rows.is_empty() {
+            known.rows.reserve_exact(1);
+        }
         known.rows.push(row.clone());
     }
 }

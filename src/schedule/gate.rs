@@ -159,6 +159,13 @@ impl Gates {
         }
     }
 
+    /// A probe that started makes none of its connections after all.
+    pub(super) fn give_back(&mut self, address: &Address, connections: u32) {
+        if let Some(gate) = self.by_address.get_mut(address) {
+            gate.tokens += f64::from(connections);
+        }
+    }
+
     /// A probe ended; gives when to ask again, where that is needed.
     pub(super) fn finish(&mut self, address: &Address, now: Instant) -> Option<Instant> {
         if let Some(gate) = self.by_address.get_mut(address) {

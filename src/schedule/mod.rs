@@ -8,6 +8,7 @@ mod gate;
 mod lane;
 mod queue;
 mod run;
+mod sharing;
 mod slots;
 
 use std::net::IpAddr;
@@ -55,6 +56,8 @@ pub enum Event {
     Tls(Arc<TlsDoor>, TlsReport),
     /// A deep probe ended.
     Deep(Arc<TlsDoor>, DeepReport),
+    /// A deep probe of another door holds for this one: they are alike in all that handshakes show.
+    SharedDeep(Arc<TlsDoor>, DeepReport),
     /// A plaintext probe ended.
     Plain(Arc<PlainDoor>, PlainReport),
     /// How late a probe started after it was due.

@@ -172,12 +172,11 @@ impl Queue {
         self.ids.insert(door.clone(), id);
         self.entries.insert(id, entry);
         self.unsettled += 1;
-        self.ports
-            .entry(port_key(door))
-            .or_default()
-            .doors
-            .insert(id);
-        self.make_due(id, Kind::Regular, now);
+        let port = self.ports.entry(port_key(door)).or_default();
+        port.doors.insert(id);
+        // Where there is a canary, it speaks for a newcomer too: it is asked at once.
+        let asked = port.canary.unwrap_or(id);
+        self.make_due(asked, Kind::Regular, now);
     }
 
     /// Forgets a door; a probe of it that is under way will be [`Queue::finish`]ed to no effect.
@@ -245,6 +244,18 @@ impl Queue {
         outcome: Outcome,
         now: Instant,
     ) -> Option<Vec<Door>> {
+        self.leave(job, now);
+        self.end(job, outcome, now)
+    }
+
+    /// A deep probe that was to start connects to nobody: it takes no part of any limit. It is
+    /// still under way, until its [`Queue::end`].
+    pub(super) fn spare(&mut self, job: &Job, now: Instant) {
+        self.gates.give_back(job.door.address(), DEEP_CONNECTIONS);
+        self.leave(job, now);
+    }
+
+    fn leave(&mut self, job: &Job, now: Instant) {
         self.in_flight -= 1;
         if job.lane == Lane::Slow {
             self.slow_in_flight -= 1;
@@ -253,6 +264,10 @@ impl Queue {
             self.alarms
                 .push(Reverse((at, Alarm::Gate(job.door.address().clone()))));
         }
+    }
+
+    /// As [`Queue::finish`], of a probe that was [`Queue::spare`]d.
+    pub(super) fn end(&mut self, job: &Job, outcome: Outcome, now: Instant) -> Option<Vec<Door>> {
         let turn = self.turn(job.id, job.kind)?;
         let again = turn == Turn::Running { again: true };
         match job.kind {

@@ -249,6 +249,27 @@ fn doors_behind_a_dead_port_share_its_failure_and_wait_for_one_canary() {
 }
 
 #[test]
+fn a_door_that_joins_a_dead_port_waits_for_its_canary_which_is_asked_at_once() {
+    let mut bench = Bench::new(64);
+    bench.add(&[tls(1, 0)]);
+    assert_eq!(bench.drain(REFUSED), [(tls(1, 0), Kind::Regular)]);
+    let joining: Vec<Door> = (1..=1000).map(|name| tls(1, name)).collect();
+    bench.add(&joining);
+    assert!(!bench.queue.is_settled());
+    let canary = bench.next().unwrap();
+    assert_eq!(canary.door, tls(1, 0));
+    assert_eq!(bench.next(), None, "nobody else dials");
+    assert_eq!(bench.finish(&canary, REFUSED).unwrap().len(), 1000);
+    assert!(bench.queue.is_settled());
+    bench.add(&[tls(1, 1001)]);
+    let canary = bench.next().unwrap();
+    bench.finish(&canary, SEEN);
+    let back = bench.drain(SEEN);
+    let regular = |(_, kind): &&(Door, Kind)| *kind == Kind::Regular;
+    assert_eq!(back.iter().filter(regular).count(), 1001);
+}
+
+#[test]
 fn the_canary_that_is_removed_has_an_heir() {
     let mut bench = Bench::new(64);
     bench.add(&[tls(1, 1), tls(1, 2)]);

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,14 +12,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::queue::{Job, Kind, Limits, Outcome, Queue};
+use super::sharing::{Answer, Faces, Likeness, Sharing};
 use super::{Event, Probe};
 use crate::clock;
 use crate::config::Config;
 use crate::discover::Update;
 use crate::discover::{Catalog, Change, Declaration, is_about};
 use crate::model::{
-    DeepReport, Door, Failure, Place, PlainAnswer, PlainReport, Reason, Target, TlsReport,
-    TlsVersion,
+    DeepReport, Door, Failure, Place, PlainAnswer, PlainReport, Reason, Target, TlsDoor, TlsReport,
 };
 
 /// Probes that come due start together, at the next beat: a process that wakes for several at once
@@ -80,6 +79,7 @@ pub async fn run(
         events: schedule.events,
         probe,
         started: Instant::now(),
+        sharing: Sharing::new(config.deep_interval),
     };
     task.run(schedule.updates, schedule.questions, stop).await;
 }
@@ -88,7 +88,7 @@ pub async fn run(
 #[derive(Debug)]
 enum Report {
     Tls(TlsReport),
-    Deep(DeepReport),
+    Deep(Likeness, DeepReport),
     Plain(PlainReport),
 }
 
@@ -96,8 +96,8 @@ enum Report {
 #[derive(Debug, Default)]
 struct Known {
     targets: usize,
-    /// The addresses of its last handshakes, and their versions: what the deep probe asks.
-    handshakes: Vec<(IpAddr, TlsVersion)>,
+    /// What its last handshakes showed: where the deep probe asks.
+    faces: Faces,
 }
 
 #[derive(Debug)]
@@ -110,6 +110,7 @@ struct Task<P> {
     /// The sources that have neither listed nor failed yet.
     unheard: HashSet<&'static str>,
     first_pass: bool,
+    sharing: Sharing,
     running: JoinSet<(Job, Report)>,
     events: mpsc::Sender<Event>,
     probe: Arc<P>,
@@ -151,7 +152,11 @@ impl<P: Probe> Task<P> {
                 Some(done) = self.running.join_next() => match done {
                     Ok((job, report)) => self.report(job, report).await,
                     // Probes do not panic; if one does, it is lost and the rest goes on.
-                    Err(failed) => { error!(%failed, "a probe ended abnormally"); Ok(()) }
+                    Err(failed) => {
+                        error!(%failed, "a probe ended abnormally");
+                        self.lost();
+                        Ok(())
+                    }
                 },
                 () = sleep_until(wake) => Ok(()),
             };
@@ -164,24 +169,13 @@ impl<P: Probe> Task<P> {
     async fn start_due(&mut self) -> Result<(), Closed> {
         while let Some(job) = self.queue.next(Instant::now()) {
             self.tell(Event::Lateness(job.late)).await?;
-            let probe = Arc::clone(&self.probe);
-            let known = match job.kind {
-                Kind::Deep => self
-                    .doors
-                    .get(&job.door)
-                    .map(|door| door.handshakes.clone()),
-                Kind::Regular => None,
-            };
-            self.running.spawn(async move {
-                let report = match &job.door {
-                    Door::Plain(door) => Report::Plain(probe.plain(door).await),
-                    Door::Tls(door) => match known {
-                        Some(known) => Report::Deep(probe.deep(door, &known).await),
-                        None => Report::Tls(probe.tls(door).await),
-                    },
-                };
-                (job, report)
-            });
+            match (&job.door, job.kind) {
+                (Door::Tls(door), Kind::Deep) => {
+                    let door = Arc::clone(door);
+                    self.start_deep(job, door).await?;
+                }
+                _ => self.start_regular(job),
+            }
         }
         let all_heard = self.unheard.is_empty();
         if !self.first_pass && all_heard && self.queue.is_settled() {
@@ -189,6 +183,62 @@ impl<P: Probe> Task<P> {
             self.tell(Event::FirstPass).await?;
         }
         Ok(())
+    }
+
+    fn start_regular(&mut self, job: Job) {
+        let probe = Arc::clone(&self.probe);
+        self.running.spawn(async move {
+            let report = match &job.door {
+                Door::Plain(door) => Report::Plain(probe.plain(door).await),
+                Door::Tls(door) => Report::Tls(probe.tls(door).await),
+            };
+            (job, report)
+        });
+    }
+
+    /// Asks, unless another door that is alike has asked, or is being asked.
+    async fn start_deep(&mut self, job: Job, door: Arc<TlsDoor>) -> Result<(), Closed> {
+        let now = Instant::now();
+        let known = self.doors.get(&job.door);
+        let faces = known.map_or_else(Faces::default, |known| known.faces.clone());
+        let asked = faces.versions();
+        let likeness = Likeness::of(&door, faces);
+        match self.sharing.due(&likeness, &job, now) {
+            Answer::Known(report) => {
+                self.queue.spare(&job, now);
+                self.share(&job, &report, now).await
+            }
+            Answer::Awaited => {
+                self.queue.spare(&job, now);
+                Ok(())
+            }
+            Answer::Ask => {
+                let probe = Arc::clone(&self.probe);
+                self.running.spawn(async move {
+                    let report = probe.deep(&door, &asked).await;
+                    (job, Report::Deep(likeness, report))
+                });
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends a deep probe that was not made, with another door's report.
+    async fn share(&mut self, job: &Job, report: &DeepReport, now: Instant) -> Result<(), Closed> {
+        match (&job.door, self.queue.end(job, DEEP, now)) {
+            (Door::Tls(door), Some(_)) => {
+                let door = Arc::clone(door);
+                self.tell(Event::SharedDeep(door, report.clone())).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A probe is lost: if it was a deep one, those that wait for it have their next turn.
+    fn lost(&mut self) {
+        for job in self.sharing.lost() {
+            self.queue.end(&job, DEEP, Instant::now());
+        }
     }
 
     async fn update(&mut self, source: &'static str, update: Update) -> Result<(), Closed> {
@@ -260,17 +310,23 @@ impl<P: Probe> Task<P> {
     }
 
     async fn report(&mut self, job: Job, report: Report) -> Result<(), Closed> {
+        if let Report::Deep(likeness, report) = &report {
+            let now = Instant::now();
+            for job in self.sharing.answered(likeness, report, now) {
+                self.share(&job, report, now).await?;
+            }
+        }
         let outcome = outcome(&report);
         let Some(sharing) = self.queue.finish(&job, outcome, Instant::now()) else {
             return Ok(());
         };
         if let (Report::Tls(seen), Some(known)) = (&report, self.doors.get_mut(&job.door)) {
-            known.handshakes = handshakes(seen);
+            known.faces = Faces::of(seen);
         }
         for door in sharing.into_iter().chain([job.door]) {
             let event = match (&report, door) {
                 (Report::Tls(report), Door::Tls(door)) => Event::Tls(door, report.clone()),
-                (Report::Deep(report), Door::Tls(door)) => Event::Deep(door, report.clone()),
+                (Report::Deep(_, report), Door::Tls(door)) => Event::Deep(door, report.clone()),
                 (Report::Plain(report), Door::Plain(door)) => Event::Plain(door, report.clone()),
                 // Doors of one kind share with their kind only.
                 _ => continue,
@@ -310,23 +366,18 @@ fn doors_of(target: &Target) -> Vec<Door> {
         .collect()
 }
 
-fn handshakes(report: &TlsReport) -> Vec<(IpAddr, TlsVersion)> {
-    let attempts = report.attempts.as_deref().unwrap_or_default();
-    attempts
-        .iter()
-        .filter_map(|attempt| Some((attempt.ip, attempt.outcome.as_ref().ok()?.version)))
-        .collect()
-}
+/// How a deep probe ends, whatever it saw.
+const DEEP: Outcome = Outcome {
+    connected: true,
+    succeeded: true,
+    timed_out: false,
+    identity: None,
+};
 
 /// What the queue has to know of a report.
 fn outcome(report: &Report) -> Outcome {
     match report {
-        Report::Deep(_) => Outcome {
-            connected: true,
-            succeeded: true,
-            timed_out: false,
-            identity: None,
-        },
+        Report::Deep(..) => DEEP,
         Report::Plain(report) => plain_outcome(report),
         Report::Tls(report) => tls_outcome(report),
     }
@@ -372,303 +423,5 @@ fn plain_outcome(report: &PlainReport) -> Outcome {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use super::*;
-    use crate::discover::{Declared, Health, Issuance, ObjectKey};
-    use crate::model::{
-        Address, Expectation, Issued, Owner, PlainDoor, PlaintextRule, RequestPath, RootsRef, Row,
-        SecretName, TlsAttempt, TlsDoor, UnixTime,
-    };
-
-    /// A network where every connection is refused, but for port 80, which is silent. Each probe
-    /// takes a second.
-    #[derive(Debug, Default)]
-    struct Refusing {
-        probed: Mutex<Vec<u16>>,
-    }
-
-    impl Refusing {
-        async fn dial(&self, port: u16) {
-            self.probed.lock().unwrap().push(port);
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    }
-
-    const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-
-    impl Probe for Refusing {
-        async fn tls(&self, door: &TlsDoor) -> TlsReport {
-            self.dial(door.port).await;
-            let refused = Failure {
-                reason: Reason::Refused,
-                detail: "refused".into(),
-            };
-            let outcome = Err(refused);
-            let attempt = TlsAttempt {
-                ip: LOOPBACK,
-                outcome,
-                connect: None,
-                handshake: None,
-            };
-            TlsReport {
-                at: UnixTime::from_secs(1),
-                resolve: None,
-                attempts: Ok(vec![attempt]),
-            }
-        }
-
-        async fn deep(&self, _: &TlsDoor, _: &[(IpAddr, TlsVersion)]) -> DeepReport {
-            panic!("nothing succeeded")
-        }
-
-        async fn plain(&self, door: &PlainDoor) -> PlainReport {
-            self.dial(door.port).await;
-            let answers = Ok(vec![(LOOPBACK, PlainAnswer::Silent)]);
-            PlainReport {
-                at: UnixTime::from_secs(1),
-                answers,
-            }
-        }
-    }
-
-    fn declared(name: &str, hosts: &[&str]) -> Declared {
-        let object = Owner {
-            created: None,
-            kind: "Ingress",
-            namespace: "shop".into(),
-            name: name.into(),
-        };
-        let target = |host: &&str| Target {
-            row: Row {
-                source: "ingress",
-                namespace: "shop".into(),
-                host: (*host).into(),
-                port: 443,
-                address: "127.0.0.1".into(),
-                name: name.into(),
-            },
-            tls: Arc::new(TlsDoor {
-                address: Address::Ip(LOOPBACK),
-                port: 443,
-                server_name: Some((*host).into()),
-                starttls: None,
-                guarded: true,
-            }),
-            plaintext: vec![Arc::new(PlainDoor {
-                address: Address::Ip(LOOPBACK),
-                port: 80,
-                host: (*host).into(),
-                path: RequestPath::default(),
-                guarded: true,
-            })],
-            expect: Expectation {
-                tls: true,
-                name: None,
-                roots: RootsRef::Public,
-                plaintext: PlaintextRule::Redirect,
-                ..Expectation::default()
-            },
-            owners: vec![object.clone()],
-        };
-        let targets = hosts.iter().map(target).collect();
-        Declared {
-            targets,
-            ..Declared::nothing(object, Arc::default())
-        }
-    }
-
-    struct Bench {
-        updates: mpsc::Sender<(&'static str, Update)>,
-        events: mpsc::Receiver<Event>,
-        probe: Arc<Refusing>,
-        stop: CancellationToken,
-    }
-
-    fn start() -> Bench {
-        let (updates, from_sources) = mpsc::channel(16);
-        let (to_record, events) = mpsc::channel(16);
-        let config = Config::default();
-        let schedule = Schedule {
-            catalog: Catalog::new(&config),
-            sources: vec!["ingress"],
-            updates: from_sources,
-            events: to_record,
-            questions: mpsc::channel(1).1,
-            only: None,
-        };
-        let probe = Arc::new(Refusing::default());
-        let stop = CancellationToken::new();
-        let running = (Arc::clone(&probe), stop.clone());
-        tokio::spawn(async move { run(schedule, &config, running.0, running.1).await });
-        Bench {
-            updates,
-            events,
-            probe,
-            stop,
-        }
-    }
-
-    impl Bench {
-        async fn say(&self, update: Update) {
-            self.updates.send(("ingress", update)).await.unwrap();
-        }
-
-        /// The events until one that matters is there, in words.
-        async fn until(&mut self, last: &str) -> Vec<String> {
-            let mut words = Vec::new();
-            while words.last().is_none_or(|word: &String| word != last) {
-                let event = self.events.recv().await.expect("the schedule goes on");
-                words.push(match event {
-                    Event::Target(target) => format!("target {}", target.row.host),
-                    Event::Gone(place) => format!("gone {}", place.host),
-                    Event::Tls(door, _) => format!("tls {}", door.server_name.as_deref().unwrap()),
-                    Event::Plain(door, _) => format!("plain {}", door.host),
-                    Event::Stored(object) => format!("stored {}", object.place.name),
-                    Event::StoredGone(place) => format!("stored gone {}", place.name),
-                    Event::FirstPass => "first pass".to_owned(),
-                    Event::Deep(..)
-                    | Event::Lateness(_)
-                    | Event::Source(..)
-                    | Event::Dropped(..) => {
-                        continue;
-                    }
-                });
-            }
-            words
-        }
-    }
-
-    #[test]
-    fn what_comes_due_between_two_beats_starts_at_the_second() {
-        let started = Instant::now();
-        let at = |nanos| started + Duration::from_nanos(nanos);
-        let length = u64::try_from(BEAT.as_nanos()).unwrap();
-        assert_eq!(beat(started, at(0)), at(0));
-        assert_eq!(beat(started, at(1)), at(length));
-        assert_eq!(beat(started, at(length)), at(length));
-        assert_eq!(beat(started, at(length + 1)), at(2 * length));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_a_source_lists_is_probed_and_the_first_pass_is_told() {
-        let mut bench = start();
-        bench
-            .say(Update::Listed(vec![declared("web", &["a.example"])]))
-            .await;
-        bench
-            .say(Update::Health(Health::Synced(UnixTime::from_secs(1))))
-            .await;
-        let words = bench.until("first pass").await;
-        assert_eq!(
-            words,
-            [
-                "target a.example",
-                "tls a.example",
-                "plain a.example",
-                "first pass"
-            ]
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_first_pass_waits_for_every_source() {
-        let mut bench = start();
-        bench
-            .say(Update::Listed(vec![declared("web", &["a.example"])]))
-            .await;
-        bench.until("plain a.example").await;
-        let failed = Health::Failed {
-            reason: "forbidden",
-            detail: String::new(),
-        };
-        assert!(bench.events.try_recv().is_err());
-        bench.say(Update::Health(failed)).await;
-        assert_eq!(bench.until("first pass").await, ["first pass"]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_object_that_vanishes_takes_its_row_and_is_not_probed_again() {
-        let mut bench = start();
-        bench
-            .say(Update::Listed(vec![declared("web", &["a.example"])]))
-            .await;
-        bench.until("plain a.example").await;
-        let (namespace, name) = ("shop".into(), "web".into());
-        bench
-            .say(Update::Gone(ObjectKey {
-                kind: "Ingress",
-                namespace,
-                name,
-            }))
-            .await;
-        assert_eq!(bench.until("gone a.example").await, ["gone a.example"]);
-        tokio::time::sleep(Duration::from_hours(1)).await;
-        assert_eq!(bench.probe.probed.lock().unwrap().len(), 2);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_changed_object_keeps_the_doors_it_still_has_and_probes_them_at_once() {
-        let mut bench = start();
-        bench
-            .say(Update::Listed(vec![declared("web", &["a.example"])]))
-            .await;
-        bench.until("plain a.example").await;
-        bench
-            .say(Update::Changed(declared(
-                "web",
-                &["a.example", "b.example"],
-            )))
-            .await;
-        let words = bench.until("plain b.example").await;
-        assert!(words.contains(&"tls b.example".to_owned()), "{words:?}");
-        assert!(
-            !words.iter().any(|word| word.starts_with("gone")),
-            "{words:?}"
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_was_issued_for_a_target_makes_no_probe_due() {
-        let mut bench = start();
-        let mut web = declared("web", &["a.example"]);
-        let secret = SecretName {
-            namespace: "shop".into(),
-            name: "web-tls".into(),
-        };
-        web.targets[0].expect.secret = Some(secret.clone());
-        bench.say(Update::Listed(vec![web.clone()])).await;
-        bench.until("plain a.example").await;
-        let certificate = Owner {
-            kind: "Certificate",
-            ..web.object.clone()
-        };
-        let issued = Declared {
-            issuance: Some(Issuance {
-                secret,
-                leaf: Some(Arc::new(Issued::for_tests(1))),
-            }),
-            ..Declared::nothing(certificate, Arc::default())
-        };
-        bench.say(Update::Changed(issued)).await;
-        assert_eq!(bench.until("target a.example").await, ["target a.example"]);
-        tokio::time::sleep(Duration::from_secs(10)).await;
-        assert_eq!(bench.probe.probed.lock().unwrap().len(), 2);
-        web.targets[0].expect.tls = false;
-        bench.say(Update::Changed(web)).await;
-        bench.until("plain a.example").await;
-        assert_eq!(bench.probe.probed.lock().unwrap().len(), 4);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn it_ends_when_it_is_told_to_although_a_probe_is_under_way() {
-        let mut bench = start();
-        bench
-            .say(Update::Listed(vec![declared("web", &["a.example"])]))
-            .await;
-        bench.until("target a.example").await;
-        bench.stop.cancel();
-        while bench.events.recv().await.is_some() {}
-    }
-}
+#[path = "run_test.rs"]
+mod tests;

@@ -58,7 +58,7 @@ impl Catalog {
     ) -> impl Iterator<Item = Declaration> + 'a {
         let declaration = move |host: &Arc<str>, fate| Declaration {
             source,
-            object: object.owner.clone(),
+            object: Owner::clone(&object.owner),
             host: Arc::clone(host),
             fate,
         };
@@ -82,7 +82,7 @@ impl Catalog {
             (None, Some(_)) => Fate::Dropped(DropReason::Cap),
             (None, None) => entry
                 .claims
-                .values()
+                .iter()
                 .find_map(|claim| self.denying_rule(place, claim))
                 .map_or(Fate::DeniedByAnnotation, Fate::DeniedByRule),
         }

@@ -213,6 +213,30 @@ async fn deep_and_plaintext_answers_reach_their_rows() {
 }
 
 #[tokio::test]
+async fn facts_that_another_door_was_asked_for_reach_the_rows_and_are_counted_as_no_probe() {
+    let mut ledger = ledger();
+    declare(&mut ledger, &shop());
+    probe(&mut ledger, &shop(), 1, Ok(7));
+    let deep = || DeepReport {
+        at: at(2),
+        took: Duration::from_secs(1),
+        addresses: vec![(
+            "192.0.2.1".parse().unwrap(),
+            DeepSeen::of_versions(VersionSupport([Acceptance::Accepted; 5])),
+        )],
+    };
+    let made = |ledger: &Ledger| {
+        let own = ledger.own.encode(Format::Text);
+        own.contains("kube_https_probe_phase_duration_seconds_count{phase=\"deep\"} 1")
+    };
+    ledger.apply(Event::SharedDeep(Arc::clone(&shop().tls), deep()), at(2));
+    assert_eq!(shown(&ledger, "t_version"), ["shop.test 192.0.2.1 1"]);
+    assert!(!made(&ledger));
+    ledger.apply(Event::Deep(Arc::clone(&shop().tls), deep()), at(2));
+    assert!(made(&ledger));
+}
+
+#[tokio::test]
 async fn a_verdict_is_judged_again_when_it_has_grown_old() {
     let mut ledger = ledger();
     let unprobed = Arc::new(target(row("unprobed.test", "192.0.2.1")));
