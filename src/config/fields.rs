@@ -78,6 +78,7 @@ impl Default for Config {
                     enabled: true,
                     nodes: 2,
                 },
+                pod: false,
                 authority: true,
                 validating_webhook: true,
                 mutating_webhook: true,
@@ -518,6 +519,16 @@ impl Section for Discovery {
                       `appProtocol`, name or number.",
             read: |discovery, written| written.section(&mut discovery.service),
             inside: Some(rows::<ServiceDiscovery>),
+        },
+        Field {
+            name: "pod",
+            kind: "map",
+            default: "{}",
+            meaning: "Ports that pods have at their nodes' addresses (`hostPort`) and that are said \
+                      to speak HTTP or TLS by name or number. It takes reading pods, whose \
+                      environment may have credentials; the program does not keep them.",
+            read: |discovery, written| opt_in(&mut discovery.pod, written),
+            inside: Some(rows::<OptIn>),
         },
         Field {
             name: "cert_manager",

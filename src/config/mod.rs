@@ -57,7 +57,7 @@ pub use value::is_namespace;
 const MAX_BYTES: u64 = 8 << 20;
 
 /// The names of the discovery sources, as rules refer to them; `static` is this file's `targets`.
-const SOURCES: [&str; 18] = [
+const SOURCES: [&str; 19] = [
     "api_server",
     "node",
     "ingress",
@@ -67,6 +67,7 @@ const SOURCES: [&str; 18] = [
     "contour",
     "openshift",
     "service",
+    "pod",
     "authority",
     "validating_webhook",
     "mutating_webhook",
@@ -281,6 +282,8 @@ pub struct Discovery {
     pub openshift: bool,
     /// Ports of Services.
     pub service: ServiceDiscovery,
+    /// Ports of pods at their nodes' addresses, which takes reading whole pods.
+    pub pod: bool,
     /// What cert-manager has issued.
     pub cert_manager: bool,
     /// The authorities that the cluster publishes.

@@ -183,7 +183,7 @@ impl Section for RuleMatch {
             kind: "text",
             default: "(any)",
             meaning: "The name of the discovery source: `api_server`, `node`, `ingress`, `gateway`, \
-                      `service`, `cert_manager`, `authority`, `validating_webhook`, \
+                      `service`, `pod`, `cert_manager`, `authority`, `validating_webhook`, \
                       `mutating_webhook`, `apiservice`, `crd_conversion`, `secret`, `static` or \
                       `file`.",
             read: |wanted, written| {

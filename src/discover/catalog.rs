@@ -7,7 +7,8 @@
 //! Several objects may declare the same row, and one host may have rows at several addresses. All
 //! rows of a host are named by its oldest owner, and all expect TLS if any owner declares it, so
 //! that what is said of the host rather than of one address (`kube_https_tls_declared`) is said
-//! once. The oldest owner that declares TLS decides the rest of a row.
+//! once. The oldest owner that declares TLS decides the rest of a row, but for the remarks: those of all
+//! owners count.
 //!
 //! A row whose certificate comes from a Secret knows what was issued into that, by whatever source.
 
@@ -22,7 +23,9 @@ use super::marks::Wishes;
 use super::shelf::{Shelf, Stock};
 use super::{Declared, DropReason, Dropped, Marks, ObjectKey, Update};
 use crate::config::{Config, Rule, rule_for};
-use crate::model::{Owner, Place, PlaintextRule, RootsRef, StoredObject, StoredPlace, Target};
+use crate::model::{
+    Owner, Place, PlaintextRule, RootsRef, StoredObject, StoredPlace, Target, together,
+};
 pub use why::{Declaration, Fate, is_about};
 
 /// The most owners that a target lists, the oldest: a tenant could otherwise grow a row, and the
@@ -438,6 +441,8 @@ impl Entry {
         target.row.name = Arc::clone(&common.name);
         target.expect.tls = common.tls;
         target.owners = self.owners().take(OWNERS).cloned().collect();
+        let heard = self.claims.values().filter(probed);
+        target.expect.remarks = together(heard.map(|claim| &claim.target.expect.remarks));
         Some(under(rule(claim), claim.marks.wishes, target))
     }
 }

@@ -128,7 +128,7 @@ fn line(target: &Target) -> String {
         PlaintextRule::Allowed => ", where it may be",
     };
     format!(
-        "{} port {} at {}: asked for as {}, TLS {}declared, plaintext looked for on {}{rule}",
+        "{} port {} at {}: asked for as {}, TLS {}declared, plaintext looked for on {}{rule}{}",
         if target.row.host.is_empty() {
             "(any host)"
         } else {
@@ -139,7 +139,17 @@ fn line(target: &Target) -> String {
         target.tls.server_name.as_deref().unwrap_or("(nothing)"),
         if target.expect.tls { "" } else { "not " },
         ports.join(" and "),
+        remarks(target),
     )
+}
+
+/// What is remarked of a target, each after a `; `.
+pub(super) fn remarks(target: &Target) -> String {
+    let remarks = target.expect.remarks.iter();
+    remarks.fold(String::new(), |mut text, remark| {
+        write!(text, "; {:?}: {}", remark.kind, remark.detail).unwrap();
+        text
+    })
 }
 
 /// What holds of every target of a host that an object publishes.

@@ -6,6 +6,7 @@
 
 mod api_server;
 mod apiservice;
+mod backend;
 mod backoff;
 mod authority;
 mod behind;
@@ -42,6 +43,7 @@ mod node_ports;
 mod object;
 mod permission;
 mod openshift;
+mod pod;
 mod published;
 pub mod rbac;
 mod secret;
@@ -51,6 +53,7 @@ mod speaks;
 mod validating_webhook;
 mod traefik;
 mod watch;
+mod world;
 
 use std::sync::Arc;
 
@@ -78,6 +81,7 @@ pub const SOURCES: &[Source] = &[
     contour::SOURCE,
     openshift::SOURCE,
     service::SOURCE,
+    pod::SOURCE,
     authority::SOURCE,
     validating_webhook::SOURCE,
     mutating_webhook::SOURCE,

@@ -16,6 +16,7 @@ mod stored;
 mod deep;
 mod verdict;
 mod text;
+mod remark;
 
 pub use chain::{Certificate, CertificateFacts, Chain, Fingerprint, KeyUsage};
 pub use deep::{
@@ -26,6 +27,7 @@ pub use observation::{
     AddressSeen, At, ClientAuth, DeepReport, Failure, Handshake, PlainAddressSeen, PlainAnswer,
     PlainReport, PlainSeen, Reason, TlsAttempt, TlsReport, TlsSeen, TlsVersion,
 };
+pub use remark::{Remark, RemarkKind, together};
 pub use stored::{Flaw, FlawKind, Stored, StoredObject, StoredPlace, Usage};
 pub use target::{
     BY_HAND, Clients, Expectation, Issued, Owner, Place, PlaintextRule, RootsRef, Row, SecretName,

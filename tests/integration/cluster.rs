@@ -429,9 +429,9 @@ pub(crate) fn needed(namespaces: &[String]) -> BTreeMap<Grant, Vec<PolicyRule>> 
 /// Of the tests' kinds all take an s in the plural, or `ies`.
 fn plural(kind: &str) -> String {
     let kind = kind.to_lowercase();
-    match kind.strip_suffix("xy") {
-        Some(stem) => format!("{stem}xies"),
-        None => format!("{kind}s"),
+    match kind.strip_suffix('y') {
+        Some(stem) if !stem.ends_with('a') => format!("{stem}ies"),
+        _ => format!("{kind}s"),
     }
 }
 
