@@ -84,7 +84,7 @@ pub(super) fn source_names() -> Vec<&'static str> {
 }
 
 /// Those that are off unless they are asked for.
-const OFF: [&str; 1] = ["openshift"];
+const OFF: [&str; 2] = ["openshift", "pod"];
 
 impl Section for Discovery {
     const FIELDS: &'static [Field<Self>] = &[
@@ -132,6 +132,11 @@ impl Section for Discovery {
                  number.",
             )
         },
+        off(
+            "pod",
+            "Ports of pods at their nodes' addresses (`hostPort`) that are said to speak HTTP or TLS by \
+             name or number. Reading pods is reading all that is written in them.",
+        ),
         on(
             "cert_manager",
             "What cert-manager has issued, to be compared with what is served, and when it is to be \

@@ -7,7 +7,8 @@
 //! Several objects may declare the same row, and one host may have rows at several addresses. All
 //! rows of a host are named by its oldest owner, and all expect TLS if any owner declares it, so
 //! that what is said of the host rather than of one address (`kube_https_tls_declared`) is said
-//! once. The oldest owner that declares TLS decides the rest of a row, and the others add paths.
+//! once. The oldest owner that declares TLS decides the rest of a row; the others add paths, and the
+//! remarks of all owners count.
 //!
 //! A row whose certificate comes from a Secret knows what was issued into that, by whatever source.
 
@@ -23,7 +24,9 @@ use super::marks::Wishes;
 use super::shelf::{Shelf, Stock};
 use super::{Declared, DropReason, Dropped, Marks, ObjectKey, Update};
 use crate::config::{Config, Rule, rule_for};
-use crate::model::{Owner, Place, PlaintextRule, RootsRef, StoredObject, StoredPlace, Target};
+use crate::model::{
+    Owner, Place, PlaintextRule, RootsRef, StoredObject, StoredPlace, Target, together,
+};
 pub use why::{Declaration, Fate, is_about};
 
 /// The most owners that a target lists, the oldest: a tenant could otherwise grow a row, and the
@@ -483,6 +486,8 @@ impl Entry {
             .filter(|other| !std::ptr::eq(*other, claim));
         let others = others.filter(probed).filter(looked_for);
         paths::join(&mut target, others.map(|other| &*other.target));
+        let heard = self.claims.iter().filter(probed);
+        target.expect.remarks = together(heard.map(|claim| &claim.target.expect.remarks));
         Some(under(rule(claim), claim.marks.wishes, target))
     }
 }

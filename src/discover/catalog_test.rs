@@ -6,7 +6,9 @@ use std::path::Path;
 use super::super::Dropped;
 use super::*;
 use crate::config::{Caps, RuleMatch};
-use crate::model::{Address, Expectation, PlainDoor, RequestPath, Row, TlsDoor, UnixTime};
+use crate::model::{
+    Address, Expectation, PlainDoor, Remark, RemarkKind, RequestPath, Row, TlsDoor, UnixTime,
+};
 
 const NO_CAPS: Caps = Caps {
     total: usize::MAX,
@@ -237,6 +239,41 @@ fn the_oldest_owner_that_declares_tls_decides() {
     assert_eq!(&*target.row.name, "first");
     assert_eq!(target.expect.name.as_deref(), Some("stand-in"));
     assert!(target.expect.tls);
+}
+
+/// The object with this remark on all of its targets.
+fn remarking(kind: RemarkKind, mut object: Declared) -> Declared {
+    let remark = Remark::new(kind, &*object.object.name);
+    for target in &mut object.targets {
+        target.expect.remarks = [remark.clone()].into();
+    }
+    object
+}
+
+#[test]
+fn the_remarks_of_all_who_declare_a_row_count_but_for_those_who_ask_to_be_left_alone() {
+    use RemarkKind::{BackendInClear, OpenToTheWorld};
+    let mut known = Known::new(Vec::new(), NO_CAPS);
+    let object = |name, created| object(name, created, &[("h", "192.0.2.1", true)]);
+    let said = |known: &Known| -> Vec<_> {
+        let remarks = known.row("h", "192.0.2.1").expect.remarks.iter();
+        remarks.map(|r| (r.kind, r.detail.to_string())).collect()
+    };
+    known.hear(Update::Changed(object("plain", 1)));
+    known.hear(Update::Changed(remarking(BackendInClear, object("b", 3))));
+    known.hear(Update::Changed(remarking(BackendInClear, object("a", 2))));
+    known.hear(Update::Changed(remarking(OpenToTheWorld, object("c", 4))));
+    let (a, c) = ((BackendInClear, "a".into()), (OpenToTheWorld, "c".into()));
+    assert_eq!(said(&known), [a.clone(), c]);
+    let wishes = Wishes {
+        probe: Some(false),
+        ..Wishes::default()
+    };
+    let quiet = asking(wishes, remarking(OpenToTheWorld, object("c", 4)));
+    known.hear(Update::Changed(quiet));
+    assert_eq!(said(&known), [a]);
+    known.hear(Update::Gone(key("a")));
+    assert_eq!(said(&known), [(BackendInClear, "b".into())]);
 }
 
 #[test]

@@ -140,6 +140,7 @@ fn line(target: &Target) -> String {
         if target.expect.tls { "" } else { "not " },
         ports.join(" and "),
     ) + &in_clear(target)
+        + &remarks(target)
 }
 
 /// The port, and the path where it is not `/`.
@@ -156,6 +157,15 @@ pub(super) fn in_clear(target: &Target) -> String {
     }
     let paths: Vec<_> = expect.in_clear.iter().map(RequestPath::as_str).collect();
     format!(", declared for {}", paths.join(" and "))
+}
+
+/// What is remarked of a target, each after a `; `.
+pub(super) fn remarks(target: &Target) -> String {
+    let remarks = target.expect.remarks.iter();
+    remarks.fold(String::new(), |mut text, remark| {
+        write!(text, "; {:?}: {}", remark.kind, remark.detail).unwrap();
+        text
+    })
 }
 
 /// What holds of every target of a host that an object publishes.

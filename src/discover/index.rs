@@ -7,7 +7,8 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 
 use super::join::{Parts, numbered};
-use super::{Declared, Object, ObjectKey, Update};
+use super::watch::FORBIDDEN;
+use super::{Declared, Health, Object, ObjectKey, Update};
 
 /// What a source knows of its objects. Pure: what it comes to depends on the objects there are, not
 /// on the order they were heard of.
@@ -22,6 +23,13 @@ pub(super) trait Index: Send + 'static {
     /// Forgets an object. Gives the objects whose targets that may change, as `put` does.
     fn take(&mut self, key: &ObjectKey) -> Vec<ObjectKey>;
 
+    /// Hears whether the index has all the objects of a part, one of those given to [`indexed`]: from
+    /// when it has listed them, or the cluster does not have the kind, until they may no longer be
+    /// read. Gives the objects whose targets that may change. For where it matters that there is none.
+    fn complete(&mut self, _part: usize, _complete: bool) -> Vec<ObjectKey> {
+        Vec::new()
+    }
+
     /// Everything that an object declares as things stand; `None` where there is no such object.
     fn declared(&self, key: &ObjectKey) -> Option<Declared>;
 }
@@ -35,10 +43,15 @@ pub(super) fn indexed<I: Index>(
     parts: Vec<BoxStream<'static, Update<Object<I::Kept>>>>,
 ) -> BoxStream<'static, Update> {
     let mut states = Parts::new(parts.len());
+    let mut sights = vec![Sight::default(); parts.len()];
     let mut touched = BTreeSet::new();
     numbered(parts)
         .flat_map(move |(part, update)| {
             let mut healths = Vec::new();
+            let sight = sights.get_mut(part);
+            if let Some(complete) = sight.and_then(|sight| sight.hear(&update)) {
+                touched.extend(index.complete(part, complete));
+            }
             for update in states.take(part, update) {
                 match update {
                     Update::Listed(objects) => {
@@ -67,6 +80,31 @@ pub(super) fn indexed<I: Index>(
         .boxed()
 }
 
+/// Whether all the objects of a part are known.
+#[derive(Clone, Default)]
+struct Sight {
+    complete: bool,
+    /// The last update was a listing.
+    listed: bool,
+}
+
+impl Sight {
+    /// Hears an update of the part. Says what now holds, where that changed.
+    fn hear<T>(&mut self, update: &Update<T>) -> Option<bool> {
+        let complete = match update {
+            Update::Listed(_) => true,
+            // A kind that the cluster does not have is listed, as empty; an optional one that may
+            // not be read is not.
+            Update::Health(Health::Absent(_)) => self.listed,
+            Update::Health(Health::Failed { reason, .. }) if *reason == FORBIDDEN => false,
+            Update::Health(_) | Update::Changed(_) | Update::Gone(_) => self.complete,
+        };
+        self.listed = matches!(update, Update::Listed(_));
+        let before = std::mem::replace(&mut self.complete, complete);
+        (before != complete).then_some(complete)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -75,7 +113,7 @@ mod tests {
     use futures::FutureExt;
     use futures::channel::mpsc;
 
-    use super::super::{DropReason, Dropped, Health};
+    use super::super::{DropReason, Dropped};
     use super::*;
     use crate::model::{Owner, UnixTime};
 
@@ -150,6 +188,37 @@ mod tests {
             Update::Health(Health::Failed { reason, .. }) => (*reason).to_owned(),
             Update::Health(Health::Synced(_)) => "synced".to_owned(),
             Update::Health(Health::Absent(_)) => "absent".to_owned(),
+        }
+    }
+
+    #[test]
+    fn all_objects_are_known_from_a_listing_until_they_may_not_be_read() {
+        let mut sight = Sight::default();
+        let at = UnixTime::from_secs(1);
+        let listed = || Update::<()>::Listed(Vec::new());
+        let absent = || Update::Health(Health::Absent(at));
+        let failed = |reason| {
+            Update::Health(Health::Failed {
+                reason,
+                detail: String::new(),
+            })
+        };
+        for (update, change) in [
+            // An optional kind that may not be read.
+            (absent(), None),
+            (failed("unreachable"), None),
+            // One that the cluster does not have.
+            (listed(), Some(true)),
+            (absent(), None),
+            // It is installed, the API server restarts, a permission is taken away.
+            (listed(), None),
+            (Update::Health(Health::Synced(at)), None),
+            (failed("unreachable"), None),
+            (absent(), Some(false)),
+            (listed(), Some(true)),
+            (failed("forbidden"), Some(false)),
+        ] {
+            assert_eq!(sight.hear(&update), change, "{update:?}");
         }
     }
 

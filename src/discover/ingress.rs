@@ -23,7 +23,7 @@ use super::object::Targets;
 use super::paths::Paths;
 use super::published::{self, Exposed, Front};
 use super::watch::Watch;
-use super::{Cluster, Context, DropReason, Dropped, Source, Start, Update};
+use super::{Cluster, Context, DropReason, Dropped, Source, Start, Update, backend, world};
 use crate::model::{Address, Owner, PlaintextRule, RequestPath, clean};
 
 pub(super) const SOURCE: Source = Source {
@@ -88,7 +88,7 @@ impl Facts {
                 .filter(|name| !name.is_empty())
                 .map(|name| name.as_str().into()),
             annotations: annotations
-                .filter(|(key, _)| reads(key))
+                .filter(|(key, _)| reads(key) || world::reads(key) || backend::reads(key))
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect(),
             hosts,

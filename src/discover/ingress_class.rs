@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::IngressClass;
 
-use super::controller::{goes_by, manner};
+use super::controller::{Manner, goes_by, manner};
 use super::index::Index;
 use super::ingress::{Facts, targets};
-use super::{Declared, Object, ObjectKey};
-use crate::model::UnixTime;
+use super::{Declared, Object, ObjectKey, backend, world};
+use crate::model::{Target, UnixTime};
 
 /// Marks the class of the Ingresses that name none (`IngressClass`).
 const DEFAULT: &str = "ingressclass.kubernetes.io/is-default-class";
@@ -26,6 +26,8 @@ pub(super) enum Kept {
 pub(super) struct Class {
     controller: Arc<str>,
     is_default: bool,
+    /// More is said in an object of the controller's own (`spec.parameters`).
+    has_parameters: bool,
     created: Option<UnixTime>,
 }
 
@@ -38,10 +40,26 @@ impl Class {
         let annotations = class.metadata.annotations.as_ref();
         Self {
             controller: controller.unwrap_or_default().into(),
+            has_parameters: (class.spec.as_ref()).is_some_and(|spec| spec.parameters.is_some()),
             is_default: annotations
                 .and_then(|annotations| annotations.get(DEFAULT))
                 .is_some_and(|value| value == "true"),
             created,
+        }
+    }
+}
+
+impl Class {
+    /// Adds to the targets of an Ingress of this class what it declares that is worth a finding.
+    fn remark(&self, facts: &Facts, manner: &Manner, targets: &mut [Target]) {
+        let annotations = &facts.annotations;
+        let open = world::open_ingress(&self.controller, self.has_parameters, annotations);
+        // Where the back end has the certificate, TLS does not end before it.
+        let clear = backend::behind_ingress(&self.controller, annotations)
+            .filter(|_| !manner.certificate_elsewhere);
+        for target in targets {
+            let clear = clear.iter().filter(|_| target.expect.tls);
+            target.expect.remarks = open.iter().chain(clear).cloned().collect();
         }
     }
 }
@@ -91,7 +109,11 @@ impl Index for Ingresses {
         let targets = ingress.kept.as_ref().map(|facts| {
             let controller = self.controller(facts.class.as_ref());
             let manner = manner(controller, &facts.annotations);
-            targets(&ingress.owner, facts, &manner)
+            let mut found = targets(&ingress.owner, facts, &manner);
+            if let Some(class) = self.class(facts.class.as_ref()) {
+                class.remark(facts, &manner, &mut found.0);
+            }
+            found
         });
         let object = Object {
             owner: ingress.owner.clone(),
@@ -141,14 +163,18 @@ impl Ingresses {
 
     /// The controller of a class, or of the default one; `None` where that cannot be known.
     fn controller<'a>(&'a self, class: Option<&'a Arc<str>>) -> Option<&'a str> {
-        let found = match class {
-            Some(name) => self.classes.get(name),
-            None => self.default_class(),
-        };
-        match (found, class) {
+        match (self.class(class), class) {
             (Some(class), _) => Some(&class.controller),
             (None, Some(name)) => goes_by(name).then_some(&**name),
             (None, None) => None,
+        }
+    }
+
+    /// A class, or the default one.
+    fn class(&self, name: Option<&Arc<str>>) -> Option<&Class> {
+        match name {
+            Some(name) => self.classes.get(name),
+            None => self.default_class(),
         }
     }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::super::fixtures;
+use super::super::fixtures::{self, remarks};
 use super::super::index::Index;
 use super::super::published::TARGETS_PER_OBJECT;
 use super::super::{Declared, Object, ObjectKey};
@@ -15,7 +15,12 @@ use super::*;
 use crate::model::{PlaintextRule, RootsRef, Target, UnixTime};
 
 fn files(ending: &str) -> BTreeSet<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ingress");
+    files_of("ingress", ending)
+}
+
+fn files_of(folder: &str, ending: &str) -> BTreeSet<PathBuf> {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let folder = fixtures.join(folder);
     fs::read_dir(folder)
         .unwrap()
         .map(|file| file.unwrap().path())
@@ -208,4 +213,25 @@ fn an_object_comes_to_so_many_targets_and_no_more() {
             reason: DropReason::Cap
         }]
     );
+}
+
+/// What `tests/fixtures/ingress_remarks` has, apart from `ingress`: what is remarked on, not what is
+/// looked at.
+#[test]
+fn what_an_ingress_declares_that_is_worth_a_finding_is_remarked_on() {
+    for file in files_of("ingress_remarks", ".yaml") {
+        let declared = read(&file);
+        let mut found = String::new();
+        for target in &declared.targets {
+            if !target.expect.remarks.is_empty() {
+                writeln!(found, "{}{}", target.row.host, remarks(target)).unwrap();
+            }
+        }
+        if found.is_empty() {
+            found.push_str("nothing\n");
+        }
+        let expected = fs::read_to_string(file.with_extension("expect.txt")).unwrap();
+        assert_eq!(found, expected, "{}", file.display());
+        assert_eq!(declared.targets.len(), 2, "{}", file.display());
+    }
 }

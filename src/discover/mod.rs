@@ -6,6 +6,7 @@
 
 mod api_server;
 mod apiservice;
+mod backend;
 mod backoff;
 mod authority;
 mod behind;
@@ -43,6 +44,7 @@ mod object;
 mod paths;
 mod permission;
 mod openshift;
+mod pod;
 mod published;
 pub mod rbac;
 mod secret;
@@ -52,6 +54,7 @@ mod speaks;
 mod validating_webhook;
 mod traefik;
 mod watch;
+mod world;
 
 use std::sync::Arc;
 
@@ -79,6 +82,7 @@ pub const SOURCES: &[Source] = &[
     contour::SOURCE,
     openshift::SOURCE,
     service::SOURCE,
+    pod::SOURCE,
     authority::SOURCE,
     validating_webhook::SOURCE,
     mutating_webhook::SOURCE,

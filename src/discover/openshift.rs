@@ -6,10 +6,13 @@
 //!
 //! A Route is served by every router that has admitted it, at the router's canonical host name.
 
+use std::sync::Arc;
+
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use serde::Deserialize;
 
+use super::backend::in_clear;
 use super::balancer::{HTTP, HTTPS};
 use super::host::{Host, dialled};
 use super::join::join;
@@ -19,7 +22,7 @@ use super::paths::Paths;
 use super::published::{Exposed, Front, targets, unusable};
 use super::watch::Watch;
 use super::{Cluster, Context, DropReason, Dropped, Source, Start, Update};
-use crate::model::{Owner, PlaintextRule, RequestPath};
+use crate::model::{Owner, PlaintextRule, Remark, RequestPath};
 
 pub(super) const SOURCE: Source = Source {
     name: NAME,
@@ -61,6 +64,9 @@ struct Spec {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Tls {
+    /// `edge`, `reencrypt` or `passthrough`.
+    #[serde(default)]
+    termination: String,
     /// `Allow`, `Redirect` or `None`, which is the default.
     insecure_edge_termination_policy: Option<String>,
 }
@@ -131,6 +137,12 @@ fn discovered(owner: &Owner, route: Route) -> Targets {
         Some("Allow") => PlaintextRule::Declared,
         _ => PlaintextRule::Redirect,
     };
+    let ends_at_edge = tls.as_ref().is_some_and(|tls| tls.termination == "edge");
+    let remarks: Arc<[Remark]> = if ends_at_edge {
+        [in_clear("termination is edge")].into()
+    } else {
+        Arc::default()
+    };
     let (mut all, mut dropped) = Targets::default();
     if route.status.ingress.is_empty() {
         dropped.push(Dropped {
@@ -156,7 +168,10 @@ fn discovered(owner: &Owner, route: Route) -> Targets {
             .as_ref()
             .map(<[Front; 1]>::as_slice)
             .map_err(|reason| *reason);
-        let (more, lost) = targets(NAME, owner, &[exposed], front);
+        let (mut more, lost) = targets(NAME, owner, &[exposed], front);
+        for target in &mut more {
+            target.expect.remarks = Arc::clone(&remarks);
+        }
         all.extend(more);
         dropped.extend(lost);
     }

@@ -27,6 +27,7 @@ use super::object::Targets;
 use super::published::{TARGETS_PER_OBJECT, nameless};
 use super::speaks::{Speaks, speaks};
 use super::watch::Watch;
+use super::world::{Reach, open_service};
 use super::{Cluster, Context, DropReason, Dropped, Source, Start, Update};
 use crate::model::{Address, Owner, PlaintextRule};
 
@@ -87,6 +88,8 @@ struct Front {
     speaks: Speaks,
     /// From inside the cluster it leads past the load balancer.
     bypassed_inside: bool,
+    /// The Service has the load balancer there let the whole Internet in.
+    open: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -156,6 +159,7 @@ struct Entrances<'a> {
     external: BTreeSet<IpAddr>,
     has_node_ports: bool,
     node_ports_promised: bool,
+    reach: Reach,
 }
 
 impl<'a> Entrances<'a> {
@@ -172,6 +176,7 @@ impl<'a> Entrances<'a> {
             // A load balancer's clients are not meant to come this way, and may lose their TLS at
             // it; and with `Local`, a node without a pod of the Service drops what comes.
             node_ports_promised: kind == "NodePort" && !local,
+            reach: Reach::of(service),
         }
     }
 
@@ -207,6 +212,7 @@ impl<'a> Entrances<'a> {
             return;
         }
         let front = |(address, bypassed_inside)| Front {
+            open: self.is_open(&address),
             address,
             port: number,
             speaks,
@@ -236,6 +242,12 @@ impl<'a> Entrances<'a> {
             }
         }
         Ok(addresses)
+    }
+
+    /// Whether the load balancer's `address` is open to the world.
+    fn is_open(&self, address: &Address) -> bool {
+        let external = matches!(address, Address::Ip(ip) if self.external.contains(ip));
+        self.balancer.is_some() && !external && self.reach.has_everybody(address)
     }
 
     /// The external IP addresses: inside and outside the cluster they lead to the same pods.
@@ -287,7 +299,11 @@ pub(super) fn targets(owner: &Owner, exposed: &Exposed, nodes: &[IpAddr], inside
             PlaintextRule::Redirect
         };
         let tls = front.speaks == Speaks::Tls && !inconclusive;
-        nameless(NAME, owner, &front.address, front.port, tls, plaintext)
+        let mut target = nameless(NAME, owner, &front.address, front.port, tls, plaintext);
+        if front.open {
+            target.expect.remarks = [open_service()].into();
+        }
+        target
     });
     let mut targets: Vec<_> = fronts.collect();
     let families = &exposed.families;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::super::fixtures::remarks;
 use super::*;
 use crate::model::{Clients, RootsRef, Target};
 
@@ -65,6 +66,8 @@ fn rendered(service: &Service) -> String {
         if from_inside != from_outside {
             write!(text, "; from inside {from_inside}").unwrap();
         }
+        assert_eq!(outside.expect.remarks, inside.expect.remarks);
+        text.push_str(&remarks(outside));
         text.push('\n');
     }
     for dropped in dropped {

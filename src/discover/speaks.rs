@@ -49,12 +49,15 @@ pub(super) fn speaks(port: &ServicePort) -> Option<Speaks> {
     let protocol = port.app_protocol.as_deref().unwrap_or_default();
     match protocol.to_ascii_lowercase().as_str() {
         // No more than the port's `protocol` says.
-        "" | "tcp" => {
-            let name = port.name.as_deref().unwrap_or_default();
-            by_name(name).or_else(|| by_number(port.port))
-        }
+        "" | "tcp" => said_by(port.name.as_deref().unwrap_or_default(), port.port),
         protocol => by_word(protocol),
     }
+}
+
+/// What a port with this name, which may be empty, and number speaks: as its name says, else its
+/// number.
+pub(super) fn said_by(name: &str, number: i32) -> Option<Speaks> {
+    by_name(name).or_else(|| by_number(number))
 }
 
 fn by_word(word: &str) -> Option<Speaks> {

@@ -122,8 +122,13 @@ where
     /// Only the object of this name. To RBAC that is a request for the name, so that a rule with
     /// `resourceNames` permits it.
     pub(super) fn named(self, name: &str) -> Self {
+        self.selected(&format!("metadata.name={name}"))
+    }
+
+    /// Only the objects that this field selector picks.
+    pub(super) fn selected(self, fields: &str) -> Self {
         Self {
-            fields: Some(format!("metadata.name={name}")),
+            fields: Some(fields.to_owned()),
             ..self
         }
     }
@@ -135,6 +140,11 @@ where
             optional: true,
             ..self
         }
+    }
+
+    /// Where it looks: in one namespace, or everywhere.
+    pub(super) fn namespace(&self) -> Option<Arc<str>> {
+        self.namespace.as_deref().map(Arc::from)
     }
 
     /// In pages of so many objects, of a kind whose objects are larger than most.
@@ -427,7 +437,7 @@ const LIST: &str = "list";
 const WATCH: &str = "watch";
 
 /// Of the closed set of [`Health::Failed`].
-const FORBIDDEN: &str = "forbidden";
+pub(super) const FORBIDDEN: &str = "forbidden";
 
 /// Why it does not go on.
 #[derive(Debug)]

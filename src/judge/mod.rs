@@ -41,6 +41,7 @@ mod verification;
 mod stored;
 mod issued;
 mod renewal;
+mod remark;
 
 #[cfg(test)]
 mod fixtures;
@@ -143,6 +144,7 @@ pub const CHECKS: &[Check] = &[
     stored::CHECK,
     issued::CHECK,
     renewal::CHECK,
+    remark::CHECK,
 ];
 
 /// Everything that the checks have to say about a case, but for what is accepted of it.

@@ -18,6 +18,7 @@ mod stored;
 mod deep;
 mod verdict;
 mod text;
+mod remark;
 
 pub use chain::{Certificate, CertificateFacts, Chain, Fingerprint, KeyUsage};
 pub use deep::{
@@ -28,6 +29,7 @@ pub use observation::{
     AddressSeen, At, ClientAuth, DeepReport, Failure, Handshake, PlainAddressSeen, PlainAnswer,
     PlainReport, PlainSeen, Reason, TlsAttempt, TlsReport, TlsSeen, TlsVersion,
 };
+pub use remark::{Remark, RemarkKind, together};
 pub use request_path::RequestPath;
 pub use starttls::StartTls;
 pub use stored::{Flaw, FlawKind, Stored, StoredObject, StoredPlace, Usage};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::chain::{CertificateFacts, Fingerprint};
 use super::door::{PlainDoor, TlsDoor};
 use super::observation::ClientAuth;
+use super::remark::Remark;
 use super::request_path::RequestPath;
 use super::time::UnixTime;
 use super::verdict::Waiver;
@@ -115,6 +116,8 @@ pub struct Expectation {
     pub secret: Option<SecretName>,
     /// What was issued into that Secret, where it is known.
     pub issued: Option<Arc<Issued>>,
+    /// What the objects declare that is worth a finding by itself: at most one of each kind.
+    pub remarks: Arc<[Remark]>,
 }
 
 /// The name of a Secret, of which nothing is read.
@@ -186,6 +189,7 @@ impl Default for Expectation {
             accept: Arc::default(),
             secret: None,
             issued: None,
+            remarks: Arc::default(),
         }
     }
 }

@@ -430,10 +430,10 @@ pub(crate) fn needed(namespaces: &[String]) -> BTreeMap<Grant, Vec<PolicyRule>> 
 /// The plural of the tests' kinds: with `es` behind an s, with `ies` for `xy`, else with an s.
 fn plural(kind: &str) -> String {
     let kind = kind.to_lowercase();
-    match kind.strip_suffix("xy") {
-        Some(stem) => format!("{stem}xies"),
-        None if kind.ends_with('s') => format!("{kind}es"),
-        None => format!("{kind}s"),
+    match kind.strip_suffix('y') {
+        Some(stem) if !stem.ends_with('a') => format!("{stem}ies"),
+        _ if kind.ends_with('s') => format!("{kind}es"),
+        _ => format!("{kind}s"),
     }
 }
 

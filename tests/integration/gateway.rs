@@ -15,7 +15,7 @@ use crate::process::tool;
 const SOURCE: &str = "gateway";
 
 /// The definition of a kind in this channel: `standard` or `experimental`.
-fn definition(channel: &str, plural: &str) -> Value {
+pub(crate) fn definition(channel: &str, plural: &str) -> Value {
     // Beside the folder of programs.
     let path = format!("../crds/gateway-api/{channel}/gateway.networking.k8s.io_{plural}.yaml");
     serde_saphyr::from_str(&fs::read_to_string(tool(&path)).unwrap()).unwrap()

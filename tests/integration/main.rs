@@ -45,6 +45,8 @@ mod gateway;
 mod behind;
 /// Ports of Services and nodes, from a real cluster to what Prometheus scrapes.
 mod services;
+/// What objects declare that is worth a finding, and the host ports of pods.
+mod remarks;
 /// What of a real cluster shows in a scrape, as it is and as it changes.
 mod cluster_to_scrape;
 /// Certificates that no handshake shows, in a real cluster and on disk, and lists of targets.

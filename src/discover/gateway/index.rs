@@ -1,7 +1,8 @@
 //! Which objects of Gateway API belong together, and whose targets a change of one may change.
 //!
 //! A Gateway's targets depend on its routes; a set's, on its routes and its Gateway's addresses; both
-//! on the HTTP listeners of the whole Gateway, sets included.
+//! on the HTTP listeners of the whole Gateway, sets included. What is remarked on them depends on the
+//! policies for the Services that their routes lead to.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use super::super::object::{Keyed, Targets};
 use super::super::{Declared, DropReason, Dropped, Object, ObjectKey};
 use super::kept::{Gateway, Kept, Route, Set, Speaks};
 use super::targets::{Scene, targets};
-use super::{LISTENER_SETS, X_LISTENER_SETS};
+use super::{LISTENER_SETS, POLICIES, X_LISTENER_SETS};
 use crate::model::{Address, Owner};
 
 /// The kinds that have listeners for a Gateway.
@@ -22,8 +23,13 @@ const SETS: [&str; 2] = [LISTENER_SETS.name, X_LISTENER_SETS.name];
 #[derive(Default)]
 pub(super) struct Gateways {
     objects: HashMap<ObjectKey, Object<Kept>>,
-    /// What names an object as its parent, the oldest first; the parent need not exist.
+    /// What names an object as its parent, or a Service as its back end or as what it is for, the
+    /// oldest first; what is named need not exist.
     attached: HashMap<ObjectKey, BTreeSet<Owner>>,
+    /// The namespaces that policies are looked for in (`None` for all) with the parts that bring them,
+    /// and of these the ones that are complete.
+    policies: Vec<(Option<Arc<str>>, usize)>,
+    complete: BTreeSet<usize>,
 }
 
 /// What a Gateway or a set means for the others of the same Gateway.
@@ -50,10 +56,27 @@ impl Index for Gateways {
         self.replace(key, None)
     }
 
+    fn complete(&mut self, part: usize, complete: bool) -> Vec<ObjectKey> {
+        if !self.policies.iter().any(|(_, known)| *known == part) {
+            return Vec::new();
+        }
+        if complete {
+            self.complete.insert(part);
+        } else {
+            self.complete.remove(&part);
+        }
+        let mut with_listeners = self.objects.iter();
+        let with_listeners = with_listeners
+            .by_ref()
+            .filter(|(_, object)| matches!(object.kept, Some(Kept::Gateway(_) | Kept::Set(_))));
+        with_listeners.map(|(key, _)| key.clone()).collect()
+    }
+
     fn declared(&self, key: &ObjectKey) -> Option<Declared> {
         let object = self.objects.get(key)?;
         let (targets, dropped) = match &object.kept {
-            Some(Kept::Route(_)) => return None,
+            Some(Kept::Route(_) | Kept::Policy(_)) => return None,
+            None if key.kind == POLICIES.name => return None,
             Some(kept) => targets(&self.scene(&object.owner, kept)),
             None => unreadable(),
         };
@@ -66,6 +89,14 @@ impl Index for Gateways {
 }
 
 impl Gateways {
+    /// None yet. Policies come of these parts, each from a namespace or all.
+    pub(super) fn new(policies: Vec<(Option<Arc<str>>, usize)>) -> Self {
+        Self {
+            policies,
+            ..Self::default()
+        }
+    }
+
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.objects.is_empty() && self.attached.is_empty()
@@ -79,7 +110,7 @@ impl Gateways {
             self.detach(&old);
         }
         if let Some(new) = object {
-            for parent in parents(&new) {
+            for parent in named(&new) {
                 let attached = self.attached.entry(parent.clone()).or_default();
                 attached.insert(new.owner.clone());
             }
@@ -96,7 +127,7 @@ impl Gateways {
     }
 
     fn detach(&mut self, object: &Object<Kept>) {
-        for parent in parents(object) {
+        for parent in named(object) {
             if let Some(attached) = self.attached.get_mut(parent) {
                 attached.remove(&object.owner);
                 if attached.is_empty() {
@@ -106,12 +137,20 @@ impl Gateways {
         }
     }
 
-    /// Those whose targets depend on all that there is in this object: itself, or a route's parents.
+    /// Those whose targets depend on all that there is in this object: itself, or a route's parents,
+    /// or those of the routes to what a policy is for.
     fn concerned(&self, key: &ObjectKey) -> Vec<ObjectKey> {
         let there = |key: &&ObjectKey| self.objects.contains_key(*key);
         match self.kept(key) {
             Some(kept @ Kept::Route(_)) => {
                 kept.parents().into_iter().filter(there).cloned().collect()
+            }
+            Some(Kept::Policy(_)) => {
+                let services = self.kept(key).map(Kept::services).unwrap_or_default();
+                let routes = services.iter().flat_map(|service| self.attached(service));
+                let routes = routes.filter_map(|owner| self.kept(&ObjectKey::from(owner)));
+                let parents: BTreeSet<_> = routes.flat_map(Kept::parents).filter(there).collect();
+                parents.into_iter().cloned().collect()
             }
             _ => Some(key).filter(there).cloned().into_iter().collect(),
         }
@@ -122,7 +161,7 @@ impl Gateways {
         let (gateway, addresses) = match kept {
             Kept::Gateway(gateway) => (key, Some(gateway.addresses.clone())),
             Kept::Set(set) => (&set.gateway, None),
-            Kept::Route(_) => return None,
+            Kept::Route(_) | Kept::Policy(_) => return None,
         };
         Some(Shared {
             gateway: gateway.clone(),
@@ -146,7 +185,7 @@ impl Gateways {
         let key = ObjectKey::from(owner);
         let (gateway, accepted) = match kept {
             Kept::Set(set) => (&set.gateway, set.accepted),
-            Kept::Gateway(_) | Kept::Route(_) => (&key, true),
+            Kept::Gateway(_) | Kept::Route(_) | Kept::Policy(_) => (&key, true),
         };
         let addresses = match self.kept(gateway) {
             Some(Kept::Gateway(Gateway { addresses, .. })) if accepted => {
@@ -157,11 +196,16 @@ impl Gateways {
         };
         let family = self.family(gateway);
         let members = family.iter().filter_map(|key| self.kept(key));
+        let routes: Vec<_> = self.routes(&key).collect();
+        let services = routes.iter().flat_map(|(_, route)| &route.backends);
         Scene {
+            in_clear: services
+                .filter(|service| self.is_in_clear(service))
+                .collect(),
             owner,
             listeners: kept.listeners(),
             addresses,
-            routes: self.routes(&key).collect(),
+            routes,
             http: members.flat_map(http).collect(),
         }
     }
@@ -171,8 +215,20 @@ impl Gateways {
         self.attached(parent)
             .filter_map(|owner| match self.kept(&ObjectKey::from(owner))? {
                 Kept::Route(route) => Some((owner, route)),
-                Kept::Gateway(_) | Kept::Set(_) => None,
+                Kept::Gateway(_) | Kept::Set(_) | Kept::Policy(_) => None,
             })
+    }
+
+    /// Whether it is known that no policy is for this Service. One that cannot be read may be.
+    fn is_in_clear(&self, service: &ObjectKey) -> bool {
+        let of = |namespace: &Option<Arc<str>>| {
+            namespace
+                .as_ref()
+                .is_none_or(|name| *name == service.namespace)
+        };
+        let mut parts = self.policies.iter();
+        let known = parts.any(|(namespace, part)| of(namespace) && self.complete.contains(part));
+        known && !(self.attached(service)).any(|owner| owner.kind == POLICIES.name)
     }
 
     fn attached(&self, parent: &ObjectKey) -> impl Iterator<Item = &Owner> {
@@ -184,8 +240,11 @@ impl Gateways {
     }
 }
 
-fn parents(object: &Object<Kept>) -> Vec<&ObjectKey> {
-    object.kept.as_ref().map_or_else(Vec::new, Kept::parents)
+/// All that an object names: its parents and Services.
+fn named(object: &Object<Kept>) -> Vec<&ObjectKey> {
+    let mut named = object.kept.as_ref().map_or_else(Vec::new, Kept::parents);
+    named.extend(object.kept.iter().flat_map(Kept::services));
+    named
 }
 
 /// The hosts and ports of an object's HTTP listeners; those of a set count once it is accepted.

@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use super::super::host::{Host, dialled};
 use super::super::paths;
+use super::super::speaks::{self as service_port, said_by};
 use super::super::{DropReason, ObjectKey};
 use super::spec::{self, Condition, ParentRef, is};
 use super::{GATEWAYS, GRPC_ROUTES, HTTP_ROUTES, LISTENER_SETS, TLS_ROUTES, X_LISTENER_SETS};
 use crate::model::{Address, Owner, SecretName, clean};
+
+/// The kind of back ends that are known here.
+const SERVICE: &str = "Service";
 
 /// What is kept of an object of any of the kinds.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +19,14 @@ pub(super) enum Kept {
     Gateway(Gateway),
     Set(Set),
     Route(Route),
+    Policy(Policy),
+}
+
+/// What has TLS spoken to back ends.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Policy {
+    /// The Services that it is for; none once every controller has refused it.
+    services: Vec<ObjectKey>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -80,6 +92,9 @@ pub(super) struct Route {
     pub(super) unusable: Vec<Arc<str>>,
     /// What it does at each of its paths, in clear.
     pub(super) paths: Vec<paths::Route>,
+    /// The Services that it leads to, each once, but for those whose port stands for TLS by custom:
+    /// what some controllers make of that, nobody says.
+    pub(super) backends: Vec<ObjectKey>,
 }
 
 /// Where a route is attached.
@@ -125,7 +140,32 @@ impl Kept {
                     .collect(),
             },
             paths: paths_of(&spec.rules),
+            backends: backends(owner, &spec.rules),
         })
+    }
+
+    /// Reads a policy. What is not refused (yet) may hold.
+    pub(super) fn policy(owner: &Owner, policy: spec::Policy) -> Self {
+        let ancestors = &policy.status.ancestors;
+        let mut each = ancestors.iter();
+        let refused =
+            !ancestors.is_empty() && each.all(|said| is(&said.conditions, "Accepted", "False"));
+        let written = policy.spec.target_refs.into_iter();
+        let services = (written.chain(policy.spec.target_ref))
+            .filter(|to| to.group.is_empty() && to.kind == SERVICE && !refused)
+            .map(|to| service(Arc::clone(&owner.namespace), &to.name));
+        Self::Policy(Policy {
+            services: services.collect(),
+        })
+    }
+
+    /// The Services that a route leads to, or that a policy is for.
+    pub(super) fn services(&self) -> &[ObjectKey] {
+        match self {
+            Self::Gateway(_) | Self::Set(_) => &[],
+            Self::Route(route) => &route.backends,
+            Self::Policy(policy) => &policy.services,
+        }
     }
 
     /// The listeners of an object that has some.
@@ -133,14 +173,14 @@ impl Kept {
         match self {
             Self::Gateway(gateway) => &gateway.listeners,
             Self::Set(set) => &set.listeners,
-            Self::Route(_) => &[],
+            Self::Route(_) | Self::Policy(_) => &[],
         }
     }
 
     /// The objects that it is attached to.
     pub(super) fn parents(&self) -> Vec<&ObjectKey> {
         match self {
-            Self::Gateway(_) => Vec::new(),
+            Self::Gateway(_) | Self::Policy(_) => Vec::new(),
             Self::Set(set) => vec![&set.gateway],
             Self::Route(route) => route.links.iter().map(|link| &link.parent).collect(),
         }
@@ -348,4 +388,33 @@ fn path(matched: &spec::Match) -> Option<&str> {
 fn redirects(filter: &spec::Filter) -> bool {
     let redirect = filter.request_redirect.as_ref();
     redirect.is_some_and(|redirect| redirect.scheme.as_deref() == Some("https"))
+}
+
+fn service(namespace: Arc<str>, name: &str) -> ObjectKey {
+    ObjectKey {
+        kind: SERVICE,
+        namespace,
+        name: name.into(),
+    }
+}
+
+/// The Services that get requests; see [`Route::backends`].
+fn backends(owner: &Owner, rules: &[spec::Rule]) -> Vec<ObjectKey> {
+    let mut services = Vec::new();
+    for to in rules.iter().flat_map(|rule| &rule.backends) {
+        let is_service = to.group.as_deref().unwrap_or_default().is_empty()
+            && to.kind.as_deref().unwrap_or(SERVICE) == SERVICE;
+        let is_tls = to.port.and_then(|port| said_by("", port)) == Some(service_port::Speaks::Tls);
+        let service = service(
+            match &to.namespace {
+                Some(namespace) => namespace.as_str().into(),
+                None => Arc::clone(&owner.namespace),
+            },
+            &to.name,
+        );
+        if is_service && !is_tls && to.weight != Some(0) && !services.contains(&service) {
+            services.push(service);
+        }
+    }
+    services
 }

@@ -34,6 +34,7 @@ pub(super) const SOURCE: Source = Source {
         HTTP_ROUTES.access(),
         GRPC_ROUTES.access(),
         TLS_ROUTES.access(),
+        POLICIES.access(),
     ],
     enabled: |config| config.discovery.has(NAME),
     start: Start::Cluster(start),
@@ -59,6 +60,14 @@ const TLS_ROUTES: Kind = Kind::custom(
     &["v1", "v1alpha3", "v1alpha2"],
 );
 
+/// What has a back end spoken to in TLS. With v1alpha2, which names one Service alone.
+const POLICIES: Kind = Kind::custom(
+    GROUP,
+    "BackendTLSPolicy",
+    "backendtlspolicies",
+    &["v1", "v1alpha3", "v1alpha2"],
+);
+
 fn start(context: &Context, cluster: &Cluster) -> BoxStream<'static, Update> {
     let mut parts = streams(Watch::all(context, cluster, GATEWAYS, Kept::gateway));
     for kind in [LISTENER_SETS, X_LISTENER_SETS] {
@@ -67,7 +76,11 @@ fn start(context: &Context, cluster: &Cluster) -> BoxStream<'static, Update> {
     for kind in [HTTP_ROUTES, GRPC_ROUTES, TLS_ROUTES] {
         parts.extend(streams(Watch::all(context, cluster, kind, Kept::route)));
     }
-    indexed(Gateways::default(), parts)
+    let policies = Watch::all(context, cluster, POLICIES, Kept::policy);
+    let namespaces = policies.iter().map(Watch::namespace);
+    let namespaces = namespaces.zip(parts.len()..).collect();
+    parts.extend(streams(policies.into_iter().map(Watch::optional).collect()));
+    indexed(Gateways::new(namespaces), parts)
 }
 
 type Part = BoxStream<'static, Update<Object<Kept>>>;

@@ -173,6 +173,62 @@ pub(super) struct Rule {
     pub(super) matches: Vec<Match>,
     #[serde(default)]
     pub(super) filters: Vec<Filter>,
+    #[serde(default, rename = "backendRefs")]
+    pub(super) backends: Vec<BackendRef>,
+}
+
+/// `backendRefs[]`.
+#[derive(Debug, Deserialize)]
+pub(super) struct BackendRef {
+    /// The core group where absent.
+    pub(super) group: Option<String>,
+    /// `Service` where absent.
+    pub(super) kind: Option<String>,
+    pub(super) name: String,
+    /// The object's own where absent.
+    pub(super) namespace: Option<String>,
+    pub(super) port: Option<i32>,
+    /// Its share of the requests: 1 where absent.
+    pub(super) weight: Option<i32>,
+}
+
+/// A `BackendTLSPolicy`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Policy {
+    pub(super) spec: PolicySpec,
+    #[serde(default)]
+    pub(super) status: PolicyStatus,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PolicySpec {
+    #[serde(default)]
+    pub(super) target_refs: Vec<TargetRef>,
+    /// Of v1alpha2.
+    pub(super) target_ref: Option<TargetRef>,
+}
+
+/// What a policy is for, in its own namespace.
+#[derive(Debug, Deserialize)]
+pub(super) struct TargetRef {
+    #[serde(default)]
+    pub(super) group: String,
+    pub(super) kind: String,
+    pub(super) name: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct PolicyStatus {
+    pub(super) ancestors: Vec<PolicyAncestorStatus>,
+}
+
+/// `status.ancestors[]`: what the controller of one Gateway says.
+#[derive(Debug, Deserialize)]
+pub(super) struct PolicyAncestorStatus {
+    #[serde(default)]
+    pub(super) conditions: Vec<Condition>,
 }
 
 /// `rules[].matches[]` of an `HTTPRoute`.

@@ -13,6 +13,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::super::backend::in_clear;
 use super::super::catalog::OWNERS;
 use super::super::host::Host;
 use super::super::object::Targets;
@@ -21,7 +22,7 @@ use super::super::published::{Published, TARGETS_PER_OBJECT};
 use super::super::{DropReason, Dropped, ObjectKey};
 use super::hostname::intersection;
 use super::kept::{Listener, Route, Speaks};
-use crate::model::{Address, Owner, PlaintextRule, SecretName, Target};
+use crate::model::{Address, Owner, PlaintextRule, Remark, SecretName, Target, clean};
 
 /// An object with listeners, and all that its targets depend on.
 pub(super) struct Scene<'a> {
@@ -31,6 +32,8 @@ pub(super) struct Scene<'a> {
     pub(super) addresses: Result<&'a [Address], DropReason>,
     /// Those that name the object, the oldest first, so that they are the last to fall to a cap.
     pub(super) routes: Vec<(&'a Owner, &'a Route)>,
+    /// The Services behind its routes that are known to be spoken to in clear.
+    pub(super) in_clear: HashSet<&'a ObjectKey>,
     /// The HTTP listeners of the whole Gateway, with those of its sets.
     pub(super) http: Vec<(&'a Host, u16)>,
 }
@@ -44,6 +47,8 @@ struct Served<'a> {
     paths: Vec<&'a paths::Route>,
     /// Where the certificate comes from, if from one Secret alone.
     secret: Option<&'a SecretName>,
+    /// A Service that is spoken to in clear behind TLS.
+    in_clear_behind: Option<&'a ObjectKey>,
     /// The oldest first.
     routes: Vec<&'a Owner>,
 }
@@ -81,6 +86,7 @@ fn attach<'a>(
     let (accepted, refused): (Vec<_>, Vec<_>) = (route.links.iter())
         .filter(|link| link.parent == object)
         .partition(|link| link.accepted);
+    let clear = (route.backends.iter()).find(|service| scene.in_clear.contains(service));
     for (at, listener) in scene.listeners.iter().enumerate() {
         if !accepted.iter().any(|link| link.names(listener))
             || !listener.admits(owner.kind, owner.namespace == scene.owner.namespace)
@@ -90,6 +96,9 @@ fn attach<'a>(
         for host in &route.hosts {
             if let Some(host) = intersection(&listener.host, host) {
                 hosts.add(host, listener, Some((owner, route)));
+                if listener.speaks == Some(Speaks::Https) {
+                    hosts.mark(host, listener.port, clear);
+                }
                 unused.remove(&at);
             }
         }
@@ -127,6 +136,7 @@ impl<'a> Hosts<'a> {
                 tls: false,
                 paths: Vec::new(),
                 secret: None,
+                in_clear_behind: None,
                 routes: Vec::new(),
             });
         }
@@ -149,6 +159,14 @@ impl<'a> Hosts<'a> {
             && served.routes.last() != Some(&owner)
         {
             served.routes.push(owner);
+        }
+    }
+
+    /// Takes note of a Service that gets what is asked of the host in clear, the first.
+    fn mark(&mut self, host: &'a Host, port: u16, clear: Option<&'a ObjectKey>) {
+        let at = self.index.get(&(port, host));
+        if let Some(served) = at.and_then(|at| self.served.get_mut(*at)) {
+            served.in_clear_behind = served.in_clear_behind.or(clear);
         }
     }
 
@@ -215,6 +233,7 @@ impl Served<'_> {
     fn at(&self, scene: &Scene<'_>, addresses: &[Address], name: Option<&Arc<str>>) -> Vec<Target> {
         let http = self.http(scene);
         let (plaintext, paths) = self.in_clear();
+        let remarks: Arc<[Remark]> = self.in_clear_behind.into_iter().map(remark).collect();
         let target = |address| {
             let published = Published {
                 source: super::NAME,
@@ -230,6 +249,7 @@ impl Served<'_> {
                 secret: self.secret,
             };
             let mut target = published.target();
+            target.expect.remarks = Arc::clone(&remarks);
             target.owners.extend(self.routes.iter().copied().cloned());
             target
         };
@@ -258,4 +278,13 @@ impl Served<'_> {
         let ports: BTreeSet<u16> = same.map(|(_, port)| *port).collect();
         ports.into_iter().collect()
     }
+}
+
+fn remark(
+    ObjectKey {
+        namespace, name, ..
+    }: &ObjectKey,
+) -> Remark {
+    let named = clean(&format!("{namespace}/{name}"));
+    in_clear(&format!("no BackendTLSPolicy is for Service {named}"))
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::super::fixtures;
+use super::super::fixtures::{self, remarks};
 use super::super::index::Index;
 use super::super::object::Keyed;
 use super::super::published::TARGETS_PER_OBJECT;
@@ -17,13 +17,14 @@ use super::super::{Declared, DropReason, Dropped, ObjectKey};
 use super::*;
 use crate::model::{Owner, PlaintextRule, RootsRef, Target, UnixTime};
 
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 7] = [
     GATEWAYS,
     LISTENER_SETS,
     X_LISTENER_SETS,
     HTTP_ROUTES,
     GRPC_ROUTES,
     TLS_ROUTES,
+    POLICIES,
 ];
 
 /// The object as a watch reads it.
@@ -41,6 +42,7 @@ fn object(written: &Value) -> Object<Kept> {
     let kept = match owner.kind {
         "Gateway" => read(written).map(|gateway| Kept::gateway(&owner, gateway)),
         "ListenerSet" | "XListenerSet" => read(written).map(|set| Kept::set(&owner, set)),
+        "BackendTLSPolicy" => read(written).map(|policy| Kept::policy(&owner, policy)),
         _ => read(written).map(|route| Kept::route(&owner, route)),
     };
     Object {
@@ -56,7 +58,8 @@ fn read<K: DeserializeOwned>(written: &Value) -> Option<K> {
 
 /// What these objects come to.
 fn discovered<'a>(objects: impl IntoIterator<Item = &'a Value>) -> BTreeMap<ObjectKey, Declared> {
-    let mut gateways = Gateways::default();
+    let mut gateways = Gateways::new(vec![(None, 0)]);
+    gateways.complete(0, true);
     let mut keys = BTreeSet::new();
     for written in objects {
         let object = object(written);
@@ -129,6 +132,7 @@ fn line(target: &Target) -> String {
             format!(", by {}", list(routes))
         },
     ) + &fixtures::in_clear(target)
+        + &remarks(target)
 }
 
 fn check_consistency(declared: &Declared) {
@@ -312,11 +316,12 @@ impl Numbers {
     /// One of the few objects there can be, in one of its many forms.
     fn object(&mut self) -> Value {
         let namespace = self.of(&["n", "m"]);
-        let (kind, names): (_, &[&str]) = match self.below(6) {
+        let (kind, names): (_, &[&str]) = match self.below(7) {
             0 => ("Gateway", &["g", "h"]),
             1 => ("ListenerSet", &["s", "t"]),
             2 => ("XListenerSet", &["s"]),
             3 => ("TLSRoute", &["r"]),
+            4 => ("BackendTLSPolicy", &["p", "o"]),
             _ => ("HTTPRoute", &["q", "r", "u"]),
         };
         let metadata =
@@ -333,6 +338,11 @@ impl Numbers {
                 "kind": kind, "metadata": metadata,
                 "spec": {"parentRef": gateway, "listeners": self.listeners()},
                 "status": {"conditions": conditions},
+            }),
+            "BackendTLSPolicy" => json!({
+                "kind": kind, "metadata": metadata,
+                "spec": {"targetRefs": [{"kind": "Service", "name": self.of(&["a", "b"])}]},
+                "status": {"ancestors": [{"conditions": conditions}]},
             }),
             _ => self.route(kind, &metadata, &conditions),
         }
@@ -361,7 +371,10 @@ impl Numbers {
             .collect();
         json!({
             "kind": kind, "metadata": metadata,
-            "spec": {"parentRefs": [parent], "hostnames": hosts},
+            "spec": {
+                "parentRefs": [parent], "hostnames": hosts,
+                "rules": [{"backendRefs": [{"name": self.of(&["a", "b"])}]}],
+            },
             "status": {"parents": [{"parentRef": parent, "conditions": conditions}]},
         })
     }
@@ -371,7 +384,8 @@ impl Numbers {
 fn what_is_known_depends_on_the_objects_and_not_on_the_way_to_them() {
     for seed in 0..40 {
         let mut numbers = Numbers(seed);
-        let mut gateways = Gateways::default();
+        let mut gateways = Gateways::new(vec![(None, 0)]);
+        gateways.complete(0, true);
         let (mut there, mut known) = (BTreeMap::new(), BTreeMap::new());
         for step in 0..50 {
             let written = numbers.object();
@@ -401,4 +415,48 @@ fn what_is_known_depends_on_the_objects_and_not_on_the_way_to_them() {
         }
         assert!(gateways.is_empty(), "seed {seed}: nothing is left behind");
     }
+}
+
+#[test]
+fn that_there_is_no_policy_is_said_only_where_policies_can_be_read() {
+    let n = Arc::<str>::from("infra");
+    let mut leading = route("edge", 1, &hosts("h", 1));
+    leading["spec"]["rules"] = json!([{"backendRefs": [{"name": "shop", "port": 80}]}]);
+    for (namespace, told) in [(None, true), (Some(n), true), (Some("m".into()), false)] {
+        let mut gateways = Gateways::new(vec![(namespace, 7)]);
+        gateways.put(object(&gateway("edge", 1)));
+        gateways.put(object(&leading));
+        let edge = object(&gateway("edge", 1)).key();
+        let said = |gateways: &Gateways| {
+            let declared = gateways.declared(&edge).unwrap();
+            !declared.targets[0].expect.remarks.is_empty()
+        };
+        assert!(!said(&gateways));
+        assert_eq!(gateways.complete(6, true), []);
+        assert!(!said(&gateways));
+        assert_eq!(gateways.complete(7, true), std::slice::from_ref(&edge));
+        assert_eq!(said(&gateways), told);
+        assert_eq!(gateways.complete(7, false), std::slice::from_ref(&edge));
+        assert!(!said(&gateways));
+    }
+}
+
+#[test]
+fn a_policy_touches_the_parents_of_the_routes_to_its_services() {
+    let mut gateways = Gateways::new(vec![(None, 0)]);
+    for name in ["a", "b"] {
+        gateways.put(object(&gateway(name, 1)));
+    }
+    let mut leading = route("a", 1, &hosts("h", 1));
+    leading["spec"]["rules"] = json!([{"backendRefs": [{"name": "shop", "port": 80}]}]);
+    gateways.put(object(&leading));
+    let policy = |service: &str| {
+        json!({
+            "kind": "BackendTLSPolicy", "metadata": {"name": "p", "namespace": "infra"},
+            "spec": {"targetRefs": [{"kind": "Service", "name": service}]},
+        })
+    };
+    assert_eq!(touched(&mut gateways, &policy("other")), [""; 0]);
+    assert_eq!(touched(&mut gateways, &policy("shop")), ["a"]);
+    assert_eq!(touched(&mut gateways, &policy("other")), ["a"]);
 }
