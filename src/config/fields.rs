@@ -111,7 +111,7 @@ impl Section for Config {
             kind: "duration",
             default: "6h",
             meaning: "Between two deep probes of a door: the TLS versions, cipher suites and groups \
-                      it accepts. There is one, too, when the target or its certificate changes.",
+                      it accepts, and what it answers over HTTPS. There is one, too, when the target or its certificate changes.",
             read: |config, written| written.set(&mut config.deep_interval, interval),
             inside: None,
         },

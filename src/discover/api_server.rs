@@ -22,8 +22,8 @@ use super::object::{Targets, declared};
 use super::watch::Watch;
 use super::{Access, Cluster, Context, Declared, Health, Source, Start, Update};
 use crate::model::{
-    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
-    Usage,
+    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, Requests, RootsRef, Row,
+    Target, TlsDoor, Usage,
 };
 
 pub(super) const SOURCE: Source = Source {
@@ -194,6 +194,7 @@ fn loopback(owner: &Owner, address: Address, port: u16) -> Target {
     let name = Some(Arc::from(LOOPBACK_NAME));
     let mut target = target(owner, address, port, name, false, expect);
     target.plaintext.clear();
+    Arc::make_mut(&mut target.tls).requests = Requests::Nothing;
     target
 }
 
@@ -229,6 +230,7 @@ pub(super) fn target(
             port,
             server_name,
             guarded,
+            requests: Requests::ApiServer,
         }),
         expect,
         owners: vec![owner.clone()],

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::super::Dropped;
 use super::*;
 use crate::config::{Caps, RuleMatch};
-use crate::model::{Address, Expectation, PlainDoor, Row, TlsDoor, UnixTime};
+use crate::model::{Address, Expectation, PlainDoor, Requests, Row, TlsDoor, UnixTime};
 
 const NO_CAPS: Caps = Caps {
     total: usize::MAX,
@@ -47,6 +47,7 @@ fn target(owner: &Owner, host: &str, address: &str, tls: bool) -> Target {
             port: 443,
             server_name: Some(Arc::clone(&host)),
             guarded: true,
+            requests: Requests::Nothing,
         }),
         plaintext: vec![door(443), door(80)],
         expect: Expectation {

@@ -11,7 +11,8 @@ use super::demands::demanded_at;
 use super::{Context, Declared, Health, Source, Start, Update};
 use crate::config::StaticTarget;
 use crate::model::{
-    Address, BY_HAND, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, Target, TlsDoor,
+    Address, BY_HAND, Expectation, Owner, PlainDoor, PlaintextRule, Requests, RootsRef, Row,
+    Target, TlsDoor,
 };
 
 pub(super) const SOURCE: Source = Source {
@@ -100,6 +101,7 @@ pub(super) fn target(written: &StaticTarget) -> Target {
             port: written.port,
             server_name: host_ip.is_none().then(|| Arc::clone(&host)),
             guarded,
+            requests: Requests::Browser,
         }),
         plaintext: std::iter::once(written.port)
             .chain(beside.filter(|port| *port != written.port))

@@ -8,8 +8,8 @@ use super::host::Host;
 use super::object::Targets;
 use super::{DropReason, Dropped};
 use crate::model::{
-    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RootsRef, Row, SecretName,
-    Target, TlsDoor, clean,
+    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, Requests, RootsRef, Row,
+    SecretName, Target, TlsDoor, clean,
 };
 
 /// The most targets that one object may come to: twice what the caps allow a whole namespace by
@@ -150,6 +150,11 @@ impl Published<'_> {
                 port: self.port,
                 server_name: self.name.cloned(),
                 guarded: true,
+                requests: if looked_for && self.name.is_some() {
+                    Requests::Browser
+                } else {
+                    Requests::Nothing
+                },
             }),
             plaintext: std::iter::once(self.port)
                 .chain(self.http.iter().copied())

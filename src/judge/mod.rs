@@ -35,6 +35,8 @@ mod negotiated;
 mod client_certificate;
 mod addresses;
 mod plaintext;
+mod hsts;
+mod anonymous;
 mod declared;
 mod closed;
 mod verification;
@@ -137,6 +139,8 @@ pub const CHECKS: &[Check] = &[
     client_certificate::CHECK,
     addresses::CHECK,
     plaintext::CHECK,
+    hsts::CHECK,
+    anonymous::CHECK,
     declared::CHECK,
     closed::CHECK,
     verification::CHECK,

@@ -19,9 +19,10 @@ mod text;
 
 pub use chain::{Certificate, CertificateFacts, Chain, Fingerprint, KeyUsage};
 pub use deep::{
-    Acceptance, CipherClass, CipherSupport, DeepSeen, Group, GroupSupport, VersionSupport,
+    Acceptance, CipherClass, CipherSupport, DeepSeen, Group, GroupSupport, HttpsAnswer,
+    VersionSupport,
 };
-pub use door::{Address, Door, PlainDoor, TlsDoor};
+pub use door::{Address, Door, PlainDoor, Requests, TlsDoor};
 pub use observation::{
     AddressSeen, At, ClientAuth, DeepReport, Failure, Handshake, PlainAddressSeen, PlainAnswer,
     PlainReport, PlainSeen, Reason, TlsAttempt, TlsReport, TlsSeen, TlsVersion,

@@ -114,7 +114,7 @@ pub enum ClientAuth {
     NotRequested,
     /// It did, and went on without one.
     Requested,
-    /// It did, and broke off without one.
+    /// It did, and broke off without one, or answered HTTP by nothing but that.
     Required,
 }
 
@@ -300,6 +300,20 @@ pub struct AddressSeen {
     pub handshake: Option<At<Handshake>>,
     /// The last deep probe's answers.
     pub deep: Option<At<DeepSeen>>,
+}
+
+impl AddressSeen {
+    /// Whether it asks for a client certificate; `None` where no handshake was seen. Some servers
+    /// finish the handshake without one, and refuse by HTTP (nginx, by 400).
+    #[must_use]
+    pub fn client_auth(&self) -> Option<ClientAuth> {
+        let asked = self.handshake.as_ref()?.value.client_auth;
+        let refused = (self.deep.iter())
+            .flat_map(|deep| &deep.value.https)
+            .any(|answer| answer.misses_certificate);
+        let refused = refused && asked == ClientAuth::Requested;
+        Some(if refused { ClientAuth::Required } else { asked })
+    }
 }
 
 /// All that is known of a plaintext door.

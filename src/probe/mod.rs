@@ -5,12 +5,13 @@
 //! hellos of our own: `hello` (bytes out) ► `exchange` (one conversation) ► `records` ► `answer`
 //! (bytes in), put to use by `version` (is it accepted?) and `legacy` (which certificate is
 //! shown?). `deep` is the deep probe's plan: versions, then `suites` and groups, which it
-//! `eliminate`s. `plaintext` asks for HTTP in clear.
+//! `eliminate`s. `plaintext` asks for HTTP in clear, `https` over TLS.
 
 mod deep;
 mod dial;
 mod failure;
 mod handshake;
+mod https;
 mod plaintext;
 pub mod answer;
 pub mod chain;
@@ -179,7 +180,7 @@ impl Probe for Prober {
     async fn deep(&self, door: &TlsDoor, known: &[(IpAddr, TlsVersion)]) -> DeepReport {
         let started = Instant::now();
         let asked = known.iter().map(async |(ip, handshake)| {
-            let deep = Deep::new(door, *ip, self.timeout);
+            let deep = Deep::new(door, *ip, &self.handshaker, self.timeout);
             (*ip, deep.ask(*handshake).await)
         });
         let addresses = join_all(asked).await;

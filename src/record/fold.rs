@@ -80,7 +80,7 @@ pub(super) fn deep(seen: &mut TlsSeen, report: &DeepReport) {
         if let Some(address) = known.filter(|_| says_something(value.versions)) {
             address.deep = Some(At {
                 at: report.at,
-                value: *value,
+                value: value.clone(),
             });
         }
     }
@@ -283,7 +283,7 @@ mod tests {
         let mut seen = probed([report(1, Ok(vec![attempt("192.0.2.1", Ok(1))]))]);
         deep(&mut seen, &supports(2, "192.0.2.1", [Accepted; 5]));
         deep(&mut seen, &supports(3, "192.0.2.1", [Unknown; 5]));
-        assert_eq!(seen.addresses[0].deep.unwrap().at, at(2));
+        assert_eq!(seen.addresses[0].deep.as_ref().unwrap().at, at(2));
         deep(
             &mut seen,
             &supports(
@@ -292,7 +292,7 @@ mod tests {
                 [Unknown, Unknown, Unknown, Unknown, Accepted],
             ),
         );
-        assert_eq!(seen.addresses[0].deep.unwrap().at, at(4));
+        assert_eq!(seen.addresses[0].deep.as_ref().unwrap().at, at(4));
     }
 
     #[test]

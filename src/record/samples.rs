@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::model::{
     Address, Certificate, Chain, ClientAuth, Expectation, Failure, Family, FindingSpec,
-    Fingerprint, Handshake, Kind, Owner, PlainDoor, PlaintextRule, Reason, RootsRef, Row, Scope,
-    Target, TlsAttempt, TlsDoor, TlsVersion, Verdict,
+    Fingerprint, Handshake, Kind, Owner, PlainDoor, PlaintextRule, Reason, Requests, RootsRef, Row,
+    Scope, Target, TlsAttempt, TlsDoor, TlsVersion, Verdict,
 };
 
 use super::catalogue::Catalogue;
@@ -78,6 +78,7 @@ pub(crate) fn target(row: Row) -> Target {
             port: row.port,
             server_name: Some(Arc::clone(&row.host)),
             guarded: true,
+            requests: Requests::Nothing,
         }),
         plaintext: vec![plain(row.port), plain(80)],
         expect: Expectation {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::model::{PlainDoor, TlsDoor};
+use crate::model::{PlainDoor, Requests, TlsDoor};
 
 const INTERVAL: Duration = Duration::from_mins(5);
 const DEEP_INTERVAL: Duration = Duration::from_hours(6);
@@ -94,6 +94,7 @@ fn tls(address: u8, name: u32) -> Door {
         port: 443,
         server_name: Some(format!("h{name}.example").into()),
         guarded: true,
+        requests: Requests::Nothing,
     }))
 }
 

@@ -378,8 +378,8 @@ mod tests {
     use super::*;
     use crate::discover::{Declared, Health, Issuance, ObjectKey};
     use crate::model::{
-        Address, Expectation, Issued, Owner, PlainDoor, PlaintextRule, RootsRef, Row, SecretName,
-        TlsAttempt, TlsDoor, UnixTime,
+        Address, Expectation, Issued, Owner, PlainDoor, PlaintextRule, Requests, RootsRef, Row,
+        SecretName, TlsAttempt, TlsDoor, UnixTime,
     };
 
     /// A network where every connection is refused, but for port 80, which is silent. Each probe
@@ -454,6 +454,7 @@ mod tests {
                 port: 443,
                 server_name: Some((*host).into()),
                 guarded: true,
+                requests: Requests::Nothing,
             }),
             plaintext: vec![Arc::new(PlainDoor {
                 address: Address::Ip(LOOPBACK),

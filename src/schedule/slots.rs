@@ -63,7 +63,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::{Address, TlsDoor};
+    use crate::model::{Address, Requests, TlsDoor};
 
     const INTERVAL: Duration = Duration::from_mins(5);
 
@@ -73,6 +73,7 @@ mod tests {
             port: n,
             server_name: None,
             guarded: true,
+            requests: Requests::Nothing,
         }))
     }
 

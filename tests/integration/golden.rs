@@ -71,7 +71,7 @@ async fn the_demo_prints_what_it_found_and_ends_when_it_is_told_to() {
     let printed = exporter.printed();
     let port = exporter.address.port();
     assert!(
-        printed.contains("\n19 doors: 8 critical, 4 warning, 7 ok.\n"),
+        printed.contains("\n20 doors: 8 critical, 4 warning, 1 info, 7 ok.\n"),
         "{printed}"
     );
     assert!(

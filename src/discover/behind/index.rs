@@ -11,7 +11,7 @@ use super::callee::{At, Callee};
 use super::service::Front;
 use super::{Kept, SERVICES, ServiceKey};
 use crate::model::{
-    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, Row, Target, TlsDoor,
+    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, Requests, Row, Target, TlsDoor,
 };
 
 /// All objects that name servers, and all Services.
@@ -194,6 +194,7 @@ impl Callers {
                 port,
                 server_name,
                 guarded: true,
+                requests: Requests::Nothing,
             }),
             expect: Expectation {
                 tls,
