@@ -8,7 +8,7 @@ use super::node::Value;
 use super::value;
 use super::{
     ApiServerDiscovery, Caps, Config, Discovery, Expiry, Files, Metrics, PerAddress, Profile,
-    Security, ServiceDiscovery, Threshold, Trust, host, rule, secret, suggest, target,
+    Security, ServiceDiscovery, Threshold, Trust, expectation, host, rule, secret, suggest, target,
 };
 use crate::model::clean;
 
@@ -87,6 +87,7 @@ impl Default for Config {
             },
             rules: Vec::new(),
             targets: Vec::new(),
+            expectations: Vec::new(),
             files: Files::default(),
             secrets: Vec::new(),
             default_certificates: Vec::new(),
@@ -240,6 +241,17 @@ impl Section for Config {
             inside: Some(rows::<target::Draft>),
         },
         Field {
+            name: "expectations",
+            kind: "list of maps",
+            default: "[]",
+            meaning: "What is expected to be reachable from where this instance stands, or not, shown \
+                      with `source=\"expectation\"`.",
+            read: |config, written| {
+                written.list(&mut config.expectations, expectation::expectation);
+            },
+            inside: Some(rows::<expectation::Draft>),
+        },
+        Field {
             name: "files",
             kind: "map",
             default: "{}",
@@ -288,7 +300,7 @@ impl Section for Config {
             inside: Some(rows::<Security>),
         },
     ];
-    const PLANNED: &'static [&'static str] = &["resolve", "expectations", "probe_endpoint"];
+    const PLANNED: &'static [&'static str] = &["resolve", "probe_endpoint"];
 }
 
 fn profile(value: &Value) -> Result<Profile, String> {

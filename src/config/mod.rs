@@ -27,6 +27,7 @@ mod security;
 mod rule;
 mod waiver;
 mod target;
+mod expectation;
 mod consistent;
 mod document;
 
@@ -44,6 +45,7 @@ use crate::model::{Fingerprint, Severity};
 
 pub use document::document;
 pub use error::{Error, Position, Problem};
+pub use expectation::ReachExpectation;
 pub use files::Files;
 pub use host::host_port;
 pub use rule::{Rule, RuleMatch, rule_for};
@@ -57,7 +59,7 @@ pub use value::is_namespace;
 const MAX_BYTES: u64 = 8 << 20;
 
 /// The names of the discovery sources, as rules refer to them; `static` is this file's `targets`.
-const SOURCES: [&str; 18] = [
+const SOURCES: [&str; 19] = [
     "api_server",
     "node",
     "ingress",
@@ -75,6 +77,7 @@ const SOURCES: [&str; 18] = [
     "secret",
     "cert_manager",
     "static",
+    "expectation",
     "file",
 ];
 
@@ -191,6 +194,8 @@ pub struct Config {
     pub rules: Vec<Rule>,
     /// Targets written by hand.
     pub targets: Vec<StaticTarget>,
+    /// What is expected to be reachable from here, or not.
+    pub expectations: Vec<ReachExpectation>,
     /// Files on disk that are looked at.
     pub files: Files,
     /// The Secrets whose certificates are read.

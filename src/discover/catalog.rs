@@ -473,7 +473,7 @@ fn under(rule: Option<&Rule>, wishes: Wishes, mut target: Target) -> Target {
     if let Some(plaintext) = by_rule.or(wishes.plaintext) {
         expect.plaintext = plaintext;
     }
-    if target.expect.plaintext == PlaintextRule::Allowed {
+    if target.expect.plaintext == PlaintextRule::Allowed && target.expect.reach.is_none() {
         target.plaintext.clear();
     }
     target

@@ -39,6 +39,7 @@ mod hsts;
 mod anonymous;
 mod declared;
 mod closed;
+mod expectation;
 mod verification;
 mod stored;
 mod issued;
@@ -143,6 +144,7 @@ pub const CHECKS: &[Check] = &[
     anonymous::CHECK,
     declared::CHECK,
     closed::CHECK,
+    expectation::CHECK,
     verification::CHECK,
     stored::CHECK,
     issued::CHECK,

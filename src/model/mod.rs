@@ -29,8 +29,8 @@ pub use observation::{
 };
 pub use stored::{Flaw, FlawKind, Stored, StoredObject, StoredPlace, Usage};
 pub use target::{
-    BY_HAND, Clients, Expectation, Issued, Owner, Place, PlaintextRule, RootsRef, Row, SecretName,
-    Target,
+    BY_HAND, Clients, EXPECTED, Expectation, Issued, Owner, Place, PlaintextRule, Reach, RootsRef,
+    Row, SecretName, Target,
 };
 pub use text::{LABEL_LIMIT, clean, is_unsafe};
 pub use time::UnixTime;

@@ -19,6 +19,10 @@ use crate::scrape::{Sample, Scrape, series};
 /// Families that the demo does not show, each with the reason.
 pub(crate) const NOT_IN_THE_DEMO: &[(&str, &str)] = &[
     (
+        "kube_https_expectation_met",
+        "the demo has no configuration file that could expect anything",
+    ),
+    (
         "kube_https_finding_waived_info",
         "the demo has no configuration file that could accept a finding",
     ),

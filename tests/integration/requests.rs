@@ -1,5 +1,7 @@
-//! What real servers answer HTTP requests over TLS that carry no credentials.
+//! What real servers answer HTTP requests over TLS that carry no credentials, and whether ports can
+//! be reached at all.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
@@ -13,7 +15,7 @@ use crate::ca::{CA, ECDSA, NAME};
 use crate::cluster::Cluster;
 use crate::exporter::Exporter;
 use crate::peers;
-use crate::process::{Peer, Site};
+use crate::process::{Peer, Site, free_port};
 use crate::scrape::Scrape;
 
 /// What the deep probe is answered, as a browser.
@@ -102,4 +104,51 @@ async fn an_api_server_that_was_opened_to_strangers_is_found() {
     };
     let scrape = exporter.until("a stranger was let in", opened).await;
     assert!(found(&scrape));
+}
+
+#[tokio::test]
+async fn what_can_be_reached_is_compared_with_what_is_expected() {
+    // Connections wait to be accepted, and are none the less.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (open, shut) = (listener.local_addr().unwrap().port(), free_port());
+    let expectation = |name: &str, port, expect: &str, control: u16| {
+        json!({
+            "name": name, "address": "127.0.0.1", "port": port, "expect": expect,
+            "control": format!("127.0.0.1:{control}"),
+        })
+    };
+    let config = json!({"timeout": "1s", "expectations": [
+        expectation("reached", open, "reachable", open),
+        expectation("open", open, "unreachable", open),
+        expectation("shut", shut, "unreachable", open),
+        expectation("blind", shut, "unreachable", shut),
+    ]});
+    let exporter = Exporter::serve(&config, None).await;
+    let met = |scrape: &Scrape, name| {
+        let metric = scrape.metric("kube_https_expectation_met");
+        metric
+            .label("source", "expectation")
+            .label("name", name)
+            .get()
+    };
+    let names = ["reached", "open", "shut", "blind"];
+    let judged = |scrape: &Scrape| {
+        names.map(|name| met(scrape, name)) == [Some(1.0), Some(0.0), Some(1.0), None]
+    };
+    let scrape = exporter.until("every expectation was judged", judged).await;
+    let findings = scrape
+        .metric("kube_https_finding")
+        .label("source", "expectation");
+    let severe = findings.label("severity", "critical");
+    let found = severe.label("finding", "reachable_unexpectedly");
+    assert_eq!(Vec::from_iter(found.each("name")), ["open"]);
+    // What is as expected is no door.
+    let doors = scrape
+        .metric("kube_https_doors")
+        .label("source", "expectation");
+    doors.label("state", "exposed").value(1.0);
+    let doors = scrape
+        .metric("kube_https_doors")
+        .label("source", "expectation");
+    doors.label("state", "unknown").value(0.0);
 }
