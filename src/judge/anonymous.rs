@@ -4,7 +4,7 @@
 //! ask their authoriser what that one may do: 401 says that there are no strangers
 //! (`--anonymous-auth=false`, or the path is not among the conditions of the
 //! `AuthenticationConfiguration`), 403 that they may not. Health and version are open on purpose
-//! (the ClusterRole `system:public-info-viewer`), all else is given away by a binding: critical.
+//! (the `ClusterRole` `system:public-info-viewer`), all else is given away by a binding: critical.
 //!
 //! An API server may be behind a proxy that answers in its place, so only 2xx says that it is open.
 //! A kubelet is dialled itself, and asks before it looks for the path: whatever else is no failure

@@ -77,8 +77,8 @@ mod tests {
         (expect.tls, expect.clients) = (false, Clients::Nobody);
         expect.reach = Some(expected);
         scene.target.row.source = "expectation";
-        let scene = scene.plain(443, &[seen.clone()]);
-        let scene = scene.plain(8443, &[control.clone()]);
+        let scene = scene.plain(443, std::slice::from_ref(seen));
+        let scene = scene.plain(8443, std::slice::from_ref(control));
         scene.judged(&trusting(&pki().root))
     }
 

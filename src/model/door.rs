@@ -69,7 +69,7 @@ pub enum Requests {
 
 impl Requests {
     /// The paths, with their queries. Of an API server: two that Kubernetes itself opens to
-    /// everybody (the ClusterRole `system:public-info-viewer`), and four that it does not; of
+    /// everybody (the `ClusterRole` `system:public-info-viewer`), and four that it does not; of
     /// namespaces one is enough to know.
     #[must_use]
     pub const fn paths(self) -> &'static [&'static str] {
