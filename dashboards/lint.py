@@ -18,7 +18,6 @@ METRIC = re.compile(r"\bkube_https_[a-z0-9_]+")
 SERIES_SUFFIX = re.compile(r"_(bucket|count|sum)$")
 # Families that the rules and boards are ready for, and that no source or check gives yet.
 PROMISED = {
-    "kube_https_expectation_met",
     "kube_https_permission",
     "kube_https_policy_compliant",
     "kube_https_stored_certificate_not_after_timestamp_seconds",

@@ -185,7 +185,9 @@ async fn find_cluster(
     match search.find().await {
         Ok(cluster) => Ok(Some(cluster)),
         Err(error @ ClusterError::NoCluster { .. })
-            if config.targets.is_empty() && config.files.is_empty() =>
+            if config.targets.is_empty()
+                && config.expectations.is_empty()
+                && config.files.is_empty() =>
         {
             Err(Error::NothingToLookAt(error))
         }

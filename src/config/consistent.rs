@@ -95,6 +95,8 @@ fn http_port(index: usize, target: &StaticTarget, root: &Written<'_>) {
 fn repeated_targets(config: &Config, root: &Written<'_>) {
     let names = |index| format!("targets[{index}].name");
     repeated(&config.targets, |target| &target.name, names, root);
+    let names = |index| format!("expectations[{index}].name");
+    repeated(&config.expectations, |one| &one.name, names, root);
 }
 
 /// Reports every item whose key an earlier one has.

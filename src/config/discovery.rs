@@ -14,7 +14,7 @@ use super::{host, value};
 const MAX_NODES: u32 = 5_000;
 
 /// Sources without a switch of their own here: other fields of the file make them.
-const MADE_ELSEWHERE: [&str; 3] = ["secret", "static", "file"];
+const MADE_ELSEWHERE: [&str; 4] = ["secret", "static", "expectation", "file"];
 
 /// Which sources are on, and the few that have more to be said.
 #[derive(Clone, Debug, PartialEq, Eq)]

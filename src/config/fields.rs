@@ -8,7 +8,7 @@ use super::node::Value;
 use super::value;
 use super::{
     Caps, Config, Discovery, Expiry, Files, Metrics, PerAddress, Profile, Security, Threshold,
-    Trust, rule, secret, suggest, target,
+    Trust, expectation, rule, secret, suggest, target,
 };
 use crate::model::clean;
 
@@ -63,6 +63,7 @@ impl Default for Config {
             discovery: Discovery::default(),
             rules: Vec::new(),
             targets: Vec::new(),
+            expectations: Vec::new(),
             files: Files::default(),
             secrets: Vec::new(),
             default_certificates: Vec::new(),
@@ -87,11 +88,11 @@ impl Section for Config {
             kind: "duration",
             default: "6h",
             meaning: "Between two deep probes of a door: the TLS versions, cipher suites and groups \
-                      it accepts. There is one, too, when the target or its certificate changes. \
-                      Doors that lead to the same port of the same addresses, and that show the same \
-                      certificates there and agree on the same, share the answers for half as long: \
-                      settings that a server has by name, and that show in nothing else, are then \
-                      told of all that share.",
+                      it accepts, and what it answers over HTTPS. There is one, too, when the target or \
+                      its certificate changes. Doors that lead to the same port of the same addresses, \
+                      and that show the same certificates there and agree on the same, share the \
+                      answers for half as long, but for those over HTTPS: settings that a server has \
+                      by name, and that show in nothing else, are then told of all that share.",
             read: |config, written| written.set(&mut config.deep_interval, interval),
             inside: None,
         },
@@ -220,6 +221,17 @@ impl Section for Config {
             inside: Some(rows::<target::Draft>),
         },
         Field {
+            name: "expectations",
+            kind: "list of maps",
+            default: "[]",
+            meaning: "What is expected to be reachable from where this instance stands, or not, shown \
+                      with `source=\"expectation\"`.",
+            read: |config, written| {
+                written.list(&mut config.expectations, expectation::expectation);
+            },
+            inside: Some(rows::<expectation::Draft>),
+        },
+        Field {
             name: "files",
             kind: "map",
             default: "{}",
@@ -268,7 +280,7 @@ impl Section for Config {
             inside: Some(rows::<Security>),
         },
     ];
-    const PLANNED: &'static [&'static str] = &["resolve", "expectations", "probe_endpoint"];
+    const PLANNED: &'static [&'static str] = &["resolve", "probe_endpoint"];
 }
 
 fn profile(value: &Value) -> Result<Profile, String> {

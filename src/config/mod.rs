@@ -28,6 +28,7 @@ mod security;
 mod rule;
 mod waiver;
 mod target;
+mod expectation;
 mod consistent;
 mod document;
 
@@ -45,6 +46,7 @@ use crate::model::{Fingerprint, Severity};
 pub use discovery::Discovery;
 pub use document::document;
 pub use error::{Error, Position, Problem};
+pub use expectation::ReachExpectation;
 pub use files::Files;
 pub use host::host_port;
 pub use rule::{Rule, RuleMatch, rule_for};
@@ -170,6 +172,8 @@ pub struct Config {
     pub rules: Vec<Rule>,
     /// Targets written by hand.
     pub targets: Vec<StaticTarget>,
+    /// What is expected to be reachable from here, or not.
+    pub expectations: Vec<ReachExpectation>,
     /// Files on disk that are looked at.
     pub files: Files,
     /// The Secrets whose certificates are read.

@@ -22,6 +22,8 @@ pub struct Role {
     pub(super) days: (u32, u32),
     /// Whether its page is served in clear too, rather than a redirect to https.
     pub(super) page_in_clear: bool,
+    /// Whether its page tells browsers to come back over TLS only.
+    pub(super) hsts: bool,
 }
 
 /// The load balancer that the Ingress' status points at.
@@ -71,6 +73,7 @@ pub(super) const CAST: &[Role] = &[
     good("internal", "wrong-name.demo.test", "shows another's").showing(IssuedFor("other.demo.test")).finds("certificate_name_mismatch"),
     good("internal", "no-secret.demo.test", "has none: the controller's fake one").showing(Missing).finds("certificate_default"),
     good("legacy", "old-tls.demo.test", "accepts TLS 1.0 and 1.1 too").on(OldController).finds("tls_version_outdated"),
+    good("legacy", "no-hsts.demo.test", "lets browsers come back in clear").without_hsts().finds("hsts_missing"),
     good("legacy", "refused.demo.test", "refuses connections").on(Refusing).finds("unreachable"),
     good("legacy", "silent.demo.test", "accepts connections and never answers").on(Silent).finds("unreachable"),
 ];
@@ -86,6 +89,7 @@ const fn good(namespace: &'static str, host: &'static str, shows: &'static str) 
         certificate: Issued,
         days: (30, 90),
         page_in_clear: false,
+        hsts: true,
     }
 }
 
@@ -111,6 +115,13 @@ impl Role {
     const fn page_in_clear(self) -> Self {
         Self {
             page_in_clear: true,
+            ..self
+        }
+    }
+
+    const fn without_hsts(self) -> Self {
+        Self {
+            hsts: false,
             ..self
         }
     }

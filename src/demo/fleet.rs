@@ -205,9 +205,20 @@ fn stay_silent(mut listener: TcpListener, stop: &CancellationToken) {
 }
 
 /// What every host serves over TLS.
-async fn page() -> Response {
+async fn page(headers: HeaderMap) -> Response {
+    let body = "a host of the demo\n";
+    let role = asked(&headers).and_then(|host| CAST.iter().find(|role| role.answers_to(host)));
+    if role.is_some_and(|role| !role.hsts) {
+        return body.into_response();
+    }
     let lasting = [(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000")];
-    (lasting, "a host of the demo\n").into_response()
+    (lasting, body).into_response()
+}
+
+/// The host that a request is for, without port.
+fn asked(headers: &HeaderMap) -> Option<&str> {
+    let host = headers.get(header::HOST)?.to_str().ok()?;
+    host.split(':').next()
 }
 
 /// What the controllers' shared plaintext port answers, by host.
@@ -216,10 +227,8 @@ async fn answer_in_clear(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
-    let host = host.and_then(|host| host.split(':').next());
-    let Some((host, role)) =
-        host.and_then(|host| Some((host, CAST.iter().find(|role| role.answers_to(host))?)))
+    let Some((host, role)) = asked(&headers)
+        .and_then(|host| Some((host, CAST.iter().find(|role| role.answers_to(host))?)))
     else {
         return StatusCode::NOT_FOUND.into_response();
     };

@@ -22,8 +22,8 @@ use super::object::{Targets, declared};
 use super::watch::Watch;
 use super::{Access, Cluster, Context, Declared, Health, Source, Start, Update};
 use crate::model::{
-    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RequestPath, RootsRef, Row,
-    Target, TlsDoor, Usage,
+    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RequestPath, Requests,
+    RootsRef, Row, Target, TlsDoor, Usage,
 };
 
 pub(super) const SOURCE: Source = Source {
@@ -194,6 +194,7 @@ fn loopback(owner: &Owner, address: Address, port: u16) -> Target {
     let name = Some(Arc::from(LOOPBACK_NAME));
     let mut target = target(owner, address, port, name, false, expect);
     target.plaintext.clear();
+    Arc::make_mut(&mut target.tls).requests = Requests::Nothing;
     target
 }
 
@@ -231,6 +232,7 @@ pub(super) fn target(
             server_name,
             starttls: None,
             guarded,
+            requests: Requests::ApiServer,
         }),
         expect,
         owners: vec![owner.clone()],

@@ -532,7 +532,7 @@ fn under(rule: Option<&Rule>, wishes: Wishes, mut target: Target) -> Target {
         expect.plaintext = plaintext;
         expect.in_clear = Arc::default();
     }
-    if target.expect.plaintext == PlaintextRule::Allowed {
+    if target.expect.plaintext == PlaintextRule::Allowed && target.expect.reach.is_none() {
         target.plaintext.clear();
     }
     target

@@ -7,7 +7,8 @@ use super::super::Dropped;
 use super::*;
 use crate::config::{Caps, RuleMatch};
 use crate::model::{
-    Address, Expectation, PlainDoor, Remark, RemarkKind, RequestPath, Row, TlsDoor, UnixTime,
+    Address, Expectation, PlainDoor, Remark, RemarkKind, RequestPath, Requests, Row, TlsDoor,
+    UnixTime,
 };
 
 const NO_CAPS: Caps = Caps {
@@ -52,6 +53,7 @@ fn target(owner: &Owner, host: &str, address: &str, tls: bool) -> Target {
             server_name: Some(Arc::clone(&host)),
             starttls: None,
             guarded: true,
+            requests: Requests::Nothing,
         }),
         plaintext: vec![door(443), door(80)],
         expect: Expectation {

@@ -11,8 +11,8 @@ use super::demands::demanded_at;
 use super::{Context, Declared, Health, Source, Start, Update};
 use crate::config::StaticTarget;
 use crate::model::{
-    Address, BY_HAND, Expectation, Owner, PlainDoor, PlaintextRule, RequestPath, RootsRef, Row,
-    Target, TlsDoor,
+    Address, BY_HAND, Expectation, Owner, PlainDoor, PlaintextRule, RequestPath, Requests,
+    RootsRef, Row, Target, TlsDoor,
 };
 
 pub(super) const SOURCE: Source = Source {
@@ -103,6 +103,11 @@ pub(super) fn target(written: &StaticTarget) -> Target {
             server_name: host_ip.is_none().then(|| Arc::clone(&host)),
             starttls: written.starttls,
             guarded,
+            requests: if written.starttls.is_none() {
+                Requests::Browser
+            } else {
+                Requests::Nothing
+            },
         }),
         plaintext: std::iter::once(written.port)
             .chain(beside.filter(|port| *port != written.port))

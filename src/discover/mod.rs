@@ -23,6 +23,7 @@ mod demands;
 mod faces;
 mod files;
 mod edge;
+mod expectation;
 mod fixed;
 #[cfg(test)]
 mod fixtures;
@@ -91,6 +92,7 @@ pub const SOURCES: &[Source] = &[
     secret::SOURCE,
     cert_manager::SOURCE,
     fixed::SOURCE,
+    expectation::SOURCE,
     files::SOURCE,
 ];
 

@@ -23,7 +23,7 @@ use super::watch::Watch;
 use super::{Cluster, Context, DropReason, Dropped, Source, Start, Update};
 use crate::model::{
     Address, ClientAuth, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RequestPath,
-    RootsRef, Row, Target, TlsDoor,
+    Requests, RootsRef, Row, Target, TlsDoor,
 };
 
 pub(super) const SOURCE: Source = Source {
@@ -169,7 +169,9 @@ fn kubelet(owner: &Owner, ip: IpAddr, port: u16) -> Target {
         client_auth: ClientAuth::Requested,
         ..Expectation::default()
     };
-    target(owner, ip, port, expect)
+    let mut target = target(owner, ip, port, expect);
+    Arc::make_mut(&mut target.tls).requests = Requests::Kubelet;
+    target
 }
 
 fn closed_port(owner: &Owner, ip: IpAddr, port: u16) -> Target {
@@ -227,6 +229,7 @@ fn target(owner: &Owner, ip: IpAddr, port: u16, expect: Expectation) -> Target {
             server_name: None,
             starttls: None,
             guarded: false,
+            requests: Requests::Nothing,
         }),
         expect,
         owners: vec![owner.clone()],

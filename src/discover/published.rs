@@ -9,8 +9,8 @@ use super::object::Targets;
 use super::paths::Paths;
 use super::{DropReason, Dropped};
 use crate::model::{
-    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RequestPath, RootsRef, Row,
-    SecretName, Target, TlsDoor, clean,
+    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RequestPath, Requests,
+    RootsRef, Row, SecretName, Target, TlsDoor, clean,
 };
 
 /// The most targets that one object may come to: twice what the caps allow a whole namespace by
@@ -157,6 +157,11 @@ impl Published<'_> {
                 server_name: self.name.cloned(),
                 starttls: None,
                 guarded: true,
+                requests: if looked_for && self.name.is_some() {
+                    Requests::Browser
+                } else {
+                    Requests::Nothing
+                },
             }),
             plaintext: if looked_for {
                 self.plain_doors()

@@ -11,8 +11,8 @@ use std::time::Duration;
 use super::trust::{Issuer, Known, Trust};
 use super::{Case, defaults, name};
 use crate::model::{
-    Acceptance, At, CertificateFacts, Clients, DeepSeen, FindingSpec, Handshake, Reason, Severity,
-    Summary, UnixTime, Verdict,
+    Acceptance, At, CertificateFacts, ClientAuth, Clients, DeepSeen, FindingSpec, Handshake,
+    HttpsAnswer, Reason, Severity, Summary, UnixTime, Verdict,
 };
 
 /// How early a certificate is taken as begun. Authorities issue from "now" by their own clock; a
@@ -33,6 +33,8 @@ pub(super) struct Assessment<'a> {
     pub(super) ip: IpAddr,
     /// When, and in what handshake.
     pub(super) seen: &'a At<Handshake>,
+    /// Whether it asks for a client certificate, by TLS or by HTTP.
+    pub(super) client_auth: ClientAuth,
     /// What the leaf says, where it could be read.
     pub(super) facts: Option<&'a CertificateFacts>,
     /// Where the leaf stands in its lifetime, where that could be read.
@@ -85,7 +87,8 @@ impl<'a> Assessed<'a> {
     pub(super) fn new(case: &'a Case<'a>) -> Self {
         let seen = |address: &'a crate::model::AddressSeen| {
             let seen = address.handshake.as_ref()?;
-            Some(Assessment::new(case, address.ip, seen))
+            let client_auth = address.client_auth()?;
+            Some(Assessment::new(case, address.ip, seen, client_auth))
         };
         // Where nobody is meant to connect, it is no matter what certificate somebody would get.
         let nobody = case.target.expect.clients == Clients::Nobody;
@@ -137,6 +140,13 @@ impl<'a> Assessed<'a> {
                     Some(failure) => failure.reason == Reason::Alert,
                 }
         })
+    }
+
+    /// The answers to HTTP requests over TLS, of every address.
+    pub(super) fn https(&self) -> impl Iterator<Item = &'a HttpsAnswer> + use<'a> {
+        let addresses = self.case.tls.addresses.iter();
+        let asked = addresses.filter_map(|address| address.deep.as_ref());
+        asked.flat_map(|deep| &deep.value.https)
     }
 
     /// Whether any address accepts what `answer` reads; `None` where none answered.
@@ -193,7 +203,7 @@ impl<'a> Assessed<'a> {
 }
 
 impl<'a> Assessment<'a> {
-    fn new(case: &Case<'_>, ip: IpAddr, seen: &'a At<Handshake>) -> Self {
+    fn new(case: &Case<'_>, ip: IpAddr, seen: &'a At<Handshake>, client_auth: ClientAuth) -> Self {
         let (policy, expect, now) = (case.policy, &case.target.expect, case.now);
         let chain = &seen.value.chain;
         let leaf = chain.leaf();
@@ -206,6 +216,7 @@ impl<'a> Assessment<'a> {
         Self {
             ip,
             seen,
+            client_auth,
             facts,
             phase: facts.map(|facts| Phase::of(facts.not_before, facts.not_after, now)),
             named: match (&expect.name, facts) {

@@ -25,9 +25,7 @@ const NOT_REQUIRED: FindingSpec = FindingSpec {
 fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
     let expected = assessed.case.target.expect.client_auth;
     let addresses = assessed.addresses.iter();
-    let least = addresses
-        .map(|address| address.seen.value.client_auth)
-        .min();
+    let least = addresses.map(|address| address.client_auth).min();
     let Some(seen) = least.filter(|seen| *seen < expected) else {
         return;
     };

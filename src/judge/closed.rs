@@ -23,7 +23,7 @@ const INSECURE_PORT_OPEN: FindingSpec = FindingSpec {
 
 fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
     let target = assessed.case.target;
-    if target.expect.clients != Clients::Nobody {
+    if target.expect.clients != Clients::Nobody || target.expect.reach.is_some() {
         return;
     }
     let mut addresses = assessed.case.tls.addresses.iter();

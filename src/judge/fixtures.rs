@@ -10,9 +10,9 @@ use super::{Case, Policy, Roots, judge};
 use crate::config::Config;
 use crate::model::{
     Acceptance, Address, AddressSeen, At, CertificateFacts, CipherClass, ClientAuth, DeepSeen,
-    Expectation, Failure, Group, Handshake, PlainAddressSeen, PlainAnswer, PlainDoor, PlainSeen,
-    PlaintextRule, Reason, RequestPath, RootsRef, Row, Severity, Target, TlsDoor, TlsSeen,
-    TlsVersion, UnixTime, Verdict, VersionSupport,
+    Expectation, Failure, Group, Handshake, HttpsAnswer, PlainAddressSeen, PlainAnswer, PlainDoor,
+    PlainSeen, PlaintextRule, Reason, RequestPath, Requests, RootsRef, Row, Severity, Target,
+    TlsDoor, TlsSeen, TlsVersion, UnixTime, Verdict, VersionSupport,
 };
 use crate::probe::chain::read_chain;
 
@@ -142,6 +142,7 @@ impl Scene {
             server_name: Some("a.example".into()),
             starttls: None,
             guarded: true,
+            requests: Requests::Nothing,
         };
         let target = Target {
             row: Row {
@@ -168,6 +169,26 @@ impl Scene {
             tls: TlsSeen::default(),
             plain: Vec::new(),
         }
+    }
+
+    /// The newest address answers requests of this kind so: path, status, header.
+    pub(super) fn answering(
+        mut self,
+        requests: Requests,
+        answers: &[(&'static str, u16, Option<&str>)],
+    ) -> Self {
+        Arc::make_mut(&mut self.target.tls).requests = requests;
+        let answers = answers.iter().map(|(path, status, hsts)| HttpsAnswer {
+            path,
+            status: *status,
+            hsts: hsts.map(Into::into),
+            misses_certificate: false,
+        });
+        if let Some(newest) = self.tls.addresses.last_mut() {
+            let deep = newest.deep.get_or_insert_with(|| support("?????"));
+            deep.value.https = answers.collect();
+        }
+        self
     }
 
     /// Another address, which showed these certificates.

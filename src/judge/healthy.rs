@@ -11,7 +11,8 @@ use super::fixtures::{
 use super::{Policy, Roots};
 use crate::config::Config;
 use crate::model::{
-    CipherClass, ClientAuth, Clients, Group, PlainAnswer, PlaintextRule, RootsRef, Severity,
+    CipherClass, ClientAuth, Clients, Group, PlainAnswer, PlaintextRule, Requests, RootsRef,
+    Severity,
 };
 
 const VALID: &str = "kube_https_certificate_valid";
@@ -88,6 +89,13 @@ fn api_servers_as_kubeadm_makes_them_have_no_findings() {
         seen.client_auth = ClientAuth::Requested;
     }
     scene.target.row.source = "api_server";
+    // As the ClusterRole `system:public-info-viewer` has it.
+    let answers = [
+        ("/livez", 200, None),
+        ("/version", 200, None),
+        ("/api", 403, None),
+    ];
+    let mut scene = scene.answering(Requests::ApiServer, &answers);
     scene.target.expect.name = Some("kubernetes".into());
     scene.target.expect.roots = RootsRef::Cluster;
     scene.target.expect.plaintext = PlaintextRule::Forbidden;

@@ -35,8 +35,11 @@ mod negotiated;
 mod client_certificate;
 mod addresses;
 mod plaintext;
+mod hsts;
+mod anonymous;
 mod declared;
 mod closed;
+mod expectation;
 mod verification;
 mod stored;
 mod issued;
@@ -138,8 +141,11 @@ pub const CHECKS: &[Check] = &[
     client_certificate::CHECK,
     addresses::CHECK,
     plaintext::CHECK,
+    hsts::CHECK,
+    anonymous::CHECK,
     declared::CHECK,
     closed::CHECK,
+    expectation::CHECK,
     verification::CHECK,
     stored::CHECK,
     issued::CHECK,

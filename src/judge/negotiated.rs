@@ -32,7 +32,7 @@ fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
     if let Some(address) = assessed.least_favourable() {
         let handshake = &address.seen.value;
         verdict.texts(&NEGOTIATED, negotiated(handshake).into(), 1.0);
-        verdict.word(&CLIENT_CERTIFICATE, handshake.client_auth.label(), 1.0);
+        verdict.word(&CLIENT_CERTIFICATE, address.client_auth.label(), 1.0);
     }
 }
 

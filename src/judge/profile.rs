@@ -309,10 +309,10 @@ mod tests {
         let mut scene = reading(|_| {});
         let mut deep = taking(MOZILLA, &GROUPS);
         deep.value.groups.0[4] = Acceptance::Unknown;
-        scene.tls.addresses[0].deep = Some(deep);
+        scene.tls.addresses[0].deep = Some(deep.clone());
         assert_eq!(judged(&scene, Profile::Intermediate), (None, vec![]));
         deep.value.ciphers.0[6] = Acceptance::Accepted;
-        scene.tls.addresses[0].deep = Some(deep);
+        scene.tls.addresses[0].deep = Some(deep.clone());
         let wrong = vec!["ciphers: cbc".to_owned()];
         assert_eq!(judged(&scene, Profile::Intermediate), (Some(0.0), wrong));
         scene.tls.addresses[0].deep = None;

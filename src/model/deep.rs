@@ -236,8 +236,21 @@ impl GroupSupport {
     }
 }
 
+/// What one address answered to an HTTP request over TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpsAnswer {
+    /// The path that was requested, without a query.
+    pub path: &'static str,
+    /// The status code.
+    pub status: u16,
+    /// The header `Strict-Transport-Security` (RFC 6797 section 6.1), where it was sent; cleaned.
+    pub hsts: Option<Box<str>>,
+    /// The body says that a client certificate is missing, as nginx does after a handshake without.
+    pub misses_certificate: bool,
+}
+
 /// What one address said to the deep probe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeepSeen {
     /// To each version.
     pub versions: VersionSupport,
@@ -245,6 +258,8 @@ pub struct DeepSeen {
     pub ciphers: CipherSupport,
     /// To each key-exchange group: under TLS 1.3 where it speaks that.
     pub groups: GroupSupport,
+    /// To the requests of [`Requests`](super::door::Requests), where HTTP came back.
+    pub https: Vec<HttpsAnswer>,
 }
 
 impl DeepSeen {
@@ -255,6 +270,7 @@ impl DeepSeen {
             versions,
             ciphers: CipherSupport::UNKNOWN,
             groups: GroupSupport::UNKNOWN,
+            https: Vec::new(),
         }
     }
 }

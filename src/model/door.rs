@@ -55,6 +55,43 @@ pub struct TlsDoor {
     /// Whether the address came from a tenant, so that `security` applies to what it resolves
     /// to. A guarded and an unguarded door are never shared.
     pub guarded: bool,
+    /// What the deep probe requests there by HTTP.
+    pub requests: Requests,
+}
+
+/// What the deep probe requests by HTTP over TLS: as a stranger, without credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Requests {
+    /// Nothing.
+    Nothing,
+    /// The front page, as a browser would.
+    Browser,
+    /// What an API server answers strangers, and what it must not.
+    ApiServer,
+    /// What a kubelet must answer no stranger.
+    Kubelet,
+}
+
+impl Requests {
+    /// The paths, with their queries. Of an API server: two that Kubernetes itself opens to
+    /// everybody (the `ClusterRole` `system:public-info-viewer`), and four that it does not; of
+    /// namespaces one is enough to know.
+    #[must_use]
+    pub const fn paths(self) -> &'static [&'static str] {
+        match self {
+            Self::Nothing => &[],
+            Self::Browser => &["/"],
+            Self::ApiServer => &[
+                "/livez",
+                "/version",
+                "/api",
+                "/apis",
+                "/metrics",
+                "/api/v1/namespaces?limit=1",
+            ],
+            Self::Kubelet => &["/pods", "/metrics"],
+        }
+    }
 }
 
 /// Where HTTP is asked for in clear, and the host it asks for.

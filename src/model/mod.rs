@@ -22,9 +22,10 @@ mod remark;
 
 pub use chain::{Certificate, CertificateFacts, Chain, Fingerprint, KeyUsage};
 pub use deep::{
-    Acceptance, CipherClass, CipherSupport, DeepSeen, Group, GroupSupport, VersionSupport,
+    Acceptance, CipherClass, CipherSupport, DeepSeen, Group, GroupSupport, HttpsAnswer,
+    VersionSupport,
 };
-pub use door::{Address, Door, PlainDoor, TlsDoor};
+pub use door::{Address, Door, PlainDoor, Requests, TlsDoor};
 pub use observation::{
     AddressSeen, At, ClientAuth, DeepReport, Failure, Handshake, PlainAddressSeen, PlainAnswer,
     PlainReport, PlainSeen, Reason, TlsAttempt, TlsReport, TlsSeen, TlsVersion,
@@ -34,8 +35,8 @@ pub use request_path::RequestPath;
 pub use starttls::StartTls;
 pub use stored::{Flaw, FlawKind, Stored, StoredObject, StoredPlace, Usage};
 pub use target::{
-    BY_HAND, Clients, Expectation, Issued, Owner, Place, PlaintextRule, RootsRef, Row, SecretName,
-    Target,
+    BY_HAND, Clients, EXPECTED, Expectation, Issued, Owner, Place, PlaintextRule, Reach, RootsRef,
+    Row, SecretName, Target,
 };
 pub use text::{LABEL_LIMIT, clean, is_unsafe};
 pub use time::UnixTime;

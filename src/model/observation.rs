@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::chain::Chain;
 use super::deep::DeepSeen;
+use super::door::Requests;
 use super::time::UnixTime;
 
 /// A value and when it was seen.
@@ -114,7 +115,7 @@ pub enum ClientAuth {
     NotRequested,
     /// It did, and went on without one.
     Requested,
-    /// It did, and broke off without one.
+    /// It did, and broke off without one, or answered HTTP by nothing but that.
     Required,
 }
 
@@ -236,6 +237,21 @@ pub struct DeepReport {
     pub addresses: Vec<(IpAddr, DeepSeen)>,
 }
 
+impl DeepReport {
+    /// What holds for another door that leads to the same addresses and is asked the same: what is
+    /// answered to a browser's request depends on the name that was asked for.
+    #[must_use]
+    pub fn for_other(&self, requests: Requests) -> Self {
+        let mut report = self.clone();
+        if requests == Requests::Browser {
+            for (_, seen) in &mut report.addresses {
+                seen.https.clear();
+            }
+        }
+        report
+    }
+}
+
 /// What one address answered to HTTP in clear. Only what was seen: whether it is an exposure
 /// depends on the target, and is judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -302,6 +318,20 @@ pub struct AddressSeen {
     pub deep: Option<At<DeepSeen>>,
 }
 
+impl AddressSeen {
+    /// Whether it asks for a client certificate; `None` where no handshake was seen. Some servers
+    /// finish the handshake without one, and refuse by HTTP (nginx, by 400).
+    #[must_use]
+    pub fn client_auth(&self) -> Option<ClientAuth> {
+        let asked = self.handshake.as_ref()?.value.client_auth;
+        let refused = (self.deep.iter())
+            .flat_map(|deep| &deep.value.https)
+            .any(|answer| answer.misses_certificate);
+        let refused = refused && asked == ClientAuth::Requested;
+        Some(if refused { ClientAuth::Required } else { asked })
+    }
+}
+
 /// All that is known of a plaintext door.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlainSeen {
@@ -320,4 +350,34 @@ pub struct PlainAddressSeen {
     pub ip: IpAddr,
     /// What it answered.
     pub answer: PlainAnswer,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Acceptance, HttpsAnswer, VersionSupport};
+    use super::*;
+
+    #[test]
+    fn what_a_browser_was_answered_is_no_other_doors() {
+        let mut seen = DeepSeen::of_versions(VersionSupport([Acceptance::Accepted; 5]));
+        seen.https = vec![HttpsAnswer {
+            path: "/",
+            status: 200,
+            hsts: None,
+            misses_certificate: false,
+        }];
+        let report = DeepReport {
+            at: UnixTime::from_secs(1),
+            took: Duration::ZERO,
+            addresses: vec![(IpAddr::from([192, 0, 2, 1]), seen)],
+        };
+        let other = report.for_other(Requests::Browser);
+        assert_eq!(other.addresses[0].1.https, []);
+        assert_eq!(
+            other.addresses[0].1.versions,
+            report.addresses[0].1.versions
+        );
+        // An API server answers strangers alike, whatever it is called.
+        assert_eq!(report.for_other(Requests::ApiServer), report);
+    }
 }

@@ -52,9 +52,13 @@ impl Row {
 /// The source of the targets that the operator writes by hand.
 pub const BY_HAND: &str = "static";
 
-/// The sources whose objects each say by which roots a door is judged: each has a row of its own.
-const JUDGED_APART: [&str; 5] = [
+/// The source of what the operator expects to be reachable, or not.
+pub const EXPECTED: &str = "expectation";
+
+/// The sources whose objects each say by what a door is judged: each has a row of its own.
+const JUDGED_APART: [&str; 6] = [
     BY_HAND,
+    EXPECTED,
     "validating_webhook",
     "mutating_webhook",
     "apiservice",
@@ -110,6 +114,9 @@ pub struct Expectation {
     pub clients: Clients,
     /// The least that the server has to ask of its clients.
     pub client_auth: ClientAuth,
+    /// Whether it is to be reachable from here, where that alone is judged: of the target's first
+    /// plaintext door, by the second as the control.
+    pub reach: Option<Reach>,
     /// What is accepted here although it is wrong.
     pub accept: Arc<[Waiver]>,
     /// The Secret that the certificate is taken from, where the object names one alone.
@@ -186,6 +193,7 @@ impl Default for Expectation {
             in_clear: Arc::default(),
             clients: Clients::Verifying,
             client_auth: ClientAuth::NotRequested,
+            reach: None,
             accept: Arc::default(),
             secret: None,
             issued: None,
@@ -208,6 +216,26 @@ pub enum Clients {
     Unverifying,
     /// Nobody: whatever answers is a finding, and no answer is as it should be.
     Nobody,
+}
+
+/// Whether a connection comes about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// It does, whatever is said there.
+    Reachable,
+    /// It is refused, or nothing answers.
+    Unreachable,
+}
+
+impl Reach {
+    /// The spelling in labels and in the configuration.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Reachable => "reachable",
+            Self::Unreachable => "unreachable",
+        }
+    }
 }
 
 /// Which trust anchors a target's chain must lead to.

@@ -1,6 +1,7 @@
-//! The deep probe of one address: accepted versions, classes of cipher suites, key-exchange groups.
+//! The deep probe of one address: accepted versions, classes of cipher suites, key-exchange groups,
+//! and what HTTP over TLS answers a stranger.
 //!
-//! The plan, one connection for each hello, and one hello at a time:
+//! The plan, one connection for each hello or request, and one at a time:
 //!
 //! 1. Each version by itself: 5 connections (`version`).
 //! 2. Cipher suites by elimination (`eliminate`): a hello with every suite of every class that is
@@ -11,11 +12,14 @@
 //! 3. Groups by elimination: under TLS 1.3 without a key share, so that the server names the group
 //!    that it wants; under older versions, where 1.3 is refused, by the curve of the
 //!    `ServerKeyExchange`. At most 10 answers, or 9 and a refusal.
+//! 4. HTTP requests (`https`), where the door is one for them: one of most doors, two of a kubelet,
+//!    six of an API server.
 //!
 //! A refusal that says so (`handshake_failure`, `insufficient_security`) is believed, for the
 //! version was accepted a moment ago. One by another alert, a close or a reset may as well be a
 //! limit on connections: it is believed where the version's own hello is accepted right after, one
-//! connection more. So a default nginx costs some 18 connections, and no server more than 36.
+//! connection more. So a default nginx costs some 18 connections, and no server more than 36 before it is
+//! sent requests.
 //! A server that goes quiet leaves what was not settled unknown.
 
 use std::net::IpAddr;
@@ -29,14 +33,16 @@ use super::dial::reach;
 use super::eliminate::{Elimination, Reply};
 use super::ended::Ended;
 use super::exchange::Exchange;
+use super::handshake::Handshaker;
 use super::hello::Offer;
+use super::https;
 use super::legacy::FLIGHT_MAX_BYTES;
 use super::names::cipher_name;
 use super::suites;
 use super::version::{HelloAnswer, ask, settle};
 use crate::model::{
-    Acceptance, CipherClass, CipherSupport, DeepSeen, Group, GroupSupport, TlsDoor, TlsVersion,
-    VersionSupport,
+    Acceptance, CipherClass, CipherSupport, DeepSeen, Group, GroupSupport, HttpsAnswer, TlsDoor,
+    TlsVersion, VersionSupport,
 };
 
 /// The deadline of the whole, in regular ones: a server that lets five hellos hang must leave time
@@ -63,6 +69,7 @@ const CURVE_VERSIONS: [TlsVersion; 3] = [TlsVersion::Tls12, TlsVersion::Tls11, T
 pub(super) struct Deep<'a> {
     door: &'a TlsDoor,
     ip: IpAddr,
+    handshaker: &'a Handshaker,
     each: Duration,
     deadline: Instant,
 }
@@ -76,10 +83,16 @@ struct Choice {
 
 impl<'a> Deep<'a> {
     /// Of the address `ip` behind `door`; `regular` is a regular probe's deadline.
-    pub(super) fn new(door: &'a TlsDoor, ip: IpAddr, regular: Duration) -> Self {
+    pub(super) fn new(
+        door: &'a TlsDoor,
+        ip: IpAddr,
+        handshaker: &'a Handshaker,
+        regular: Duration,
+    ) -> Self {
         Self {
             door,
             ip,
+            handshaker,
             each: regular * HELLO_FIFTHS / 5,
             deadline: Instant::now() + regular * WHOLE_TIMEOUTS,
         }
@@ -92,7 +105,21 @@ impl<'a> Deep<'a> {
             versions,
             ciphers: self.ciphers(versions).await,
             groups: self.groups(versions).await,
+            https: self.https().await,
         }
+    }
+
+    /// The answers to the requests; a server that leaves one without an answer is asked no more.
+    async fn https(&self) -> Vec<HttpsAnswer> {
+        let mut answers = Vec::new();
+        for path in self.door.requests.paths() {
+            let deadline = self.deadline.min(Instant::now() + self.each);
+            match https::ask(self.handshaker, self.door, self.ip, path, deadline).await {
+                Some(answer) => answers.push(answer),
+                None => break,
+            }
+        }
+        answers
     }
 
     async fn versions(&self, handshake: TlsVersion) -> VersionSupport {

@@ -18,7 +18,7 @@ use rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature,
     verify_tls13_signature,
 };
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime as PkiTime};
+use rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName, UnixTime as PkiTime};
 use rustls::sign::CertifiedKey;
 use rustls::{
     AlertDescription, CipherSuite, ClientConfig, ClientConnection, DigitallySignedStruct,
@@ -27,6 +27,8 @@ use rustls::{
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::chain::Chains;
 use super::failure::{failure, from_io, from_tls};
@@ -140,27 +142,53 @@ impl Handshaker {
         Ok((seen, over))
     }
 
+    /// Makes one handshake over a connection, for HTTP/1.1, with whoever is there; nobody is
+    /// verified. The caller bounds the time.
+    pub(super) async fn for_http(
+        &self,
+        stream: TcpStream,
+        server_name: Option<&str>,
+    ) -> io::Result<TlsStream<TcpStream>> {
+        let recorder = Arc::new(Recorder::new(
+            self.provider.signature_verification_algorithms,
+        ));
+        let mut config = self.config(&recorder, server_name);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let name = to_send(server_name).map_err(io::Error::other)?;
+        let connector = TlsConnector::from(Arc::new(config));
+        connector.connect(name, stream).await
+    }
+
     fn connection(
         &self,
         recorder: &Arc<Recorder>,
         door: &TlsDoor,
     ) -> Result<ClientConnection, Failure> {
         let server_name = door.server_name.as_deref();
-        let mut config = self.template.clone();
+        let mut config = self.config(recorder, server_name);
         if door.starttls.is_some() {
             // It is settled what will be spoken.
             config.alpn_protocols.clear();
         }
+        let name = to_send(server_name)
+            .map_err(|_| failure(Reason::Other, "the name cannot be sent as a server name"))?;
+        ClientConnection::new(Arc::new(config), name).map_err(|error| from_tls(&error, None))
+    }
+
+    fn config(&self, recorder: &Arc<Recorder>, server_name: Option<&str>) -> ClientConfig {
+        let mut config = self.template.clone();
         config
             .dangerous()
             .set_certificate_verifier(Arc::clone(recorder) as _);
         config.client_auth_cert_resolver = Arc::clone(recorder) as _;
         config.enable_sni = server_name.is_some();
-        // Where no name is to be sent, the library still wants one.
-        let name = ServerName::try_from(server_name.unwrap_or("unnamed.invalid").to_owned())
-            .map_err(|_| failure(Reason::Other, "the name cannot be sent as a server name"))?;
-        ClientConnection::new(Arc::new(config), name).map_err(|error| from_tls(&error, None))
+        config
     }
+}
+
+/// Where no name is to be sent, the library still wants one.
+fn to_send(server_name: Option<&str>) -> Result<ServerName<'static>, InvalidDnsNameError> {
+    ServerName::try_from(server_name.unwrap_or("unnamed.invalid").to_owned())
 }
 
 const fn is_aes_128(suite: CipherSuite) -> bool {

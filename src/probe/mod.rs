@@ -6,12 +6,13 @@
 //! (bytes in), put to use by `version` (is it accepted?) and `legacy` (which certificate is
 //! shown?). `deep` is the deep probe's plan: versions, then `suites` and groups, which it
 //! `eliminate`s. Where a port begins in clear, `starttls` comes before any hello. `plaintext` asks
-//! for HTTP in clear.
+//! for HTTP in clear, `https` over TLS.
 
 mod deep;
 mod dial;
 mod failure;
 mod handshake;
+mod https;
 mod plaintext;
 mod starttls;
 pub mod answer;
@@ -182,7 +183,7 @@ impl Probe for Prober {
     async fn deep(&self, door: &TlsDoor, known: &[(IpAddr, TlsVersion)]) -> DeepReport {
         let started = Instant::now();
         let asked = known.iter().map(async |(ip, handshake)| {
-            let deep = Deep::new(door, *ip, self.timeout);
+            let deep = Deep::new(door, *ip, &self.handshaker, self.timeout);
             (*ip, deep.ask(*handshake).await)
         });
         let addresses = join_all(asked).await;

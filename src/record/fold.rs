@@ -79,9 +79,14 @@ pub(super) fn deep(seen: &mut TlsSeen, report: &DeepReport) {
     for (ip, value) in &report.addresses {
         let known = seen.addresses.iter_mut().find(|address| address.ip == *ip);
         if let Some(address) = known.filter(|_| says_something(value.versions)) {
+            let mut value = value.clone();
+            if let (true, Some(before)) = (value.https.is_empty(), address.deep.take()) {
+                // What another door was told says nothing of this one's answers.
+                value.https = before.value.https;
+            }
             address.deep = Some(At {
                 at: report.at,
-                value: *value,
+                value,
             });
         }
     }
@@ -284,7 +289,7 @@ mod tests {
         let mut seen = probed([report(1, Ok(vec![attempt("192.0.2.1", Ok(1))]))]);
         deep(&mut seen, &supports(2, "192.0.2.1", [Accepted; 5]));
         deep(&mut seen, &supports(3, "192.0.2.1", [Unknown; 5]));
-        assert_eq!(seen.addresses[0].deep.unwrap().at, at(2));
+        assert_eq!(seen.addresses[0].deep.as_ref().unwrap().at, at(2));
         deep(
             &mut seen,
             &supports(
@@ -293,7 +298,7 @@ mod tests {
                 [Unknown, Unknown, Unknown, Unknown, Accepted],
             ),
         );
-        assert_eq!(seen.addresses[0].deep.unwrap().at, at(4));
+        assert_eq!(seen.addresses[0].deep.as_ref().unwrap().at, at(4));
     }
 
     #[test]

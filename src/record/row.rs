@@ -180,7 +180,7 @@ impl Posture {
             })
         };
         let unreachable = findings().any(|f| f.spec.name == "unreachable");
-        if critical("plaintext_") || critical("insecure_port_open") {
+        if critical("plaintext_") || critical("insecure_port_open") || critical("reachable_") {
             Self::Exposed
         } else if unreachable || critical("certificate") || critical("tls_not_spoken") {
             Self::Broken

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::model::{
     Address, Certificate, Chain, ClientAuth, Expectation, Failure, Family, FindingSpec,
-    Fingerprint, Handshake, Kind, Owner, PlainDoor, PlaintextRule, Reason, RequestPath, RootsRef,
-    Row, Scope, Target, TlsAttempt, TlsDoor, TlsVersion, Verdict,
+    Fingerprint, Handshake, Kind, Owner, PlainDoor, PlaintextRule, Reason, RequestPath, Requests,
+    RootsRef, Row, Scope, Target, TlsAttempt, TlsDoor, TlsVersion, Verdict,
 };
 
 use super::catalogue::Catalogue;
@@ -80,6 +80,7 @@ pub(crate) fn target(row: Row) -> Target {
             server_name: Some(Arc::clone(&row.host)),
             starttls: None,
             guarded: true,
+            requests: Requests::Nothing,
         }),
         plaintext: vec![plain(row.port), plain(80)],
         expect: Expectation {

@@ -132,7 +132,7 @@ impl Totals {
             .or_default()
             .targets += 1;
         let total = self.namespaces.entry(namespace(new)).or_default();
-        total.add(Some(new.posture), &new.findings);
+        total.add(counted(new), &new.findings);
     }
 
     /// Stops counting a row. The source stays known; the namespace goes with its last row.
@@ -140,7 +140,7 @@ impl Totals {
         if let Some(source) = self.sources.get_mut(old.target.row.source) {
             source.targets = source.targets.saturating_sub(1);
         }
-        self.subtract(&namespace(old), Some(old.posture), &old.findings);
+        self.subtract(&namespace(old), counted(old), &old.findings);
     }
 
     /// Counts the findings of stored certificates, in the place of `old`. They are no doors.
@@ -202,6 +202,13 @@ fn namespace(row: &RowRecord) -> (&'static str, Arc<str>) {
 fn place_of(stored: &StoredRecord) -> (&'static str, Arc<str>) {
     let place = &stored.object.place;
     (place.source, Arc::clone(&place.namespace))
+}
+
+/// As what it counts among the doors. That something can be reached as expected says nothing of
+/// what is spoken there: such a row is no door.
+fn counted(row: &RowRecord) -> Option<Posture> {
+    let is_door = row.target.expect.reach.is_none() || row.posture == Posture::Exposed;
+    is_door.then_some(row.posture)
 }
 
 fn counts_alike(a: &RowRecord, b: &RowRecord) -> bool {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::model::{
-    Acceptance, AddressSeen, Certificate, Door, Failure, Finding, Owner, PlainAddressSeen,
-    PlainAnswer, PlainDoor, PlainSeen, Severity, UnixTime, Waived,
+    Acceptance, AddressSeen, Certificate, ClientAuth, Door, Failure, Finding, Owner,
+    PlainAddressSeen, PlainAnswer, PlainDoor, PlainSeen, Severity, UnixTime, Waived,
 };
 use crate::probe::names::{cipher_name, group_name};
 use crate::record::RowRecord;
@@ -178,7 +178,13 @@ pub struct AddressView<'a> {
     /// By key-exchange group: `accepted` or `refused`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub groups: BTreeMap<&'static str, &'static str>,
-    /// When versions, classes and groups were asked for.
+    /// By path: the status of the answer to an HTTP request over TLS, without credentials.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub https: BTreeMap<&'static str, u16>,
+    /// The header `Strict-Transport-Security` of such an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hsts: Option<&'a str>,
+    /// When versions, classes and groups were asked for, and HTTP over TLS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deep_seen: Option<When>,
     /// The certificates as they were sent, the leaf first.
@@ -355,6 +361,7 @@ impl<'a> From<&'a AddressSeen> for AddressView<'a> {
         let versions = deep.into_iter().flat_map(|deep| deep.versions.iter());
         let ciphers = deep.into_iter().flat_map(|deep| deep.ciphers.iter());
         let groups = deep.into_iter().flat_map(|deep| deep.groups.iter());
+        let https = || deep.into_iter().flat_map(|deep| &deep.https);
         Self {
             ip: seen.ip,
             failure: seen.failure.as_ref().map(Into::into),
@@ -363,12 +370,14 @@ impl<'a> From<&'a AddressSeen> for AddressView<'a> {
             cipher: handshake.map(|seen| cipher_name(seen.cipher)),
             group: handshake.and_then(|seen| seen.group).map(group_name),
             alpn: handshake.and_then(|seen| seen.alpn.as_deref()),
-            client_certificate: handshake.map(|seen| seen.client_auth.label()),
+            client_certificate: seen.client_auth().map(ClientAuth::label),
             key_proven: handshake.and_then(|seen| seen.key_proven),
             ocsp_stapled: handshake.and_then(|seen| seen.stapled),
             versions: answers(versions.map(|(version, answer)| (version.label(), answer))),
             cipher_classes: answers(ciphers.map(|(class, answer)| (class.label(), answer))),
             groups: answers(groups.map(|(group, answer)| (group.label(), answer))),
+            https: https().map(|one| (one.path, one.status)).collect(),
+            hsts: https().find_map(|answer| answer.hsts.as_deref()),
             deep_seen: seen.deep.as_ref().and_then(|seen| When::new(seen.at)),
             chain: handshake
                 .iter()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::model::{PlainDoor, RequestPath, TlsDoor};
+use crate::model::{PlainDoor, RequestPath, Requests, TlsDoor};
 
 const INTERVAL: Duration = Duration::from_mins(5);
 const DEEP_INTERVAL: Duration = Duration::from_hours(6);
@@ -95,6 +95,7 @@ fn tls(address: u8, name: u32) -> Door {
         server_name: Some(format!("h{name}.example").into()),
         starttls: None,
         guarded: true,
+        requests: Requests::Nothing,
     }))
 }
 

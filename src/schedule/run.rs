@@ -227,8 +227,8 @@ impl<P: Probe> Task<P> {
     async fn share(&mut self, job: &Job, report: &DeepReport, now: Instant) -> Result<(), Closed> {
         match (&job.door, self.queue.end(job, DEEP, now)) {
             (Door::Tls(door), Some(_)) => {
-                let door = Arc::clone(door);
-                self.tell(Event::SharedDeep(door, report.clone())).await
+                let report = report.for_other(door.requests);
+                self.tell(Event::SharedDeep(Arc::clone(door), report)).await
             }
             _ => Ok(()),
         }

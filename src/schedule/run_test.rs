@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use super::*;
 use crate::discover::{Declared, Health, Issuance, ObjectKey};
 use crate::model::{
-    Address, Expectation, Issued, Owner, PlainDoor, PlaintextRule, RequestPath, RootsRef, Row,
-    SecretName, TlsAttempt, TlsVersion, UnixTime,
+    Address, Expectation, Issued, Owner, PlainDoor, PlaintextRule, RequestPath, Requests, RootsRef,
+    Row, SecretName, TlsAttempt, TlsVersion, UnixTime,
 };
 
 /// A network where every connection is refused, but for port 80, which is silent. Each probe
@@ -82,6 +82,7 @@ fn declared(name: &str, hosts: &[&str]) -> Declared {
             port: 443,
             server_name: Some((*host).into()),
             starttls: None,
+            requests: Requests::Nothing,
             guarded: true,
         }),
         plaintext: vec![Arc::new(PlainDoor {

@@ -14,7 +14,8 @@ use tokio::time::Instant;
 
 use super::queue::Job;
 use crate::model::{
-    Acceptance, ClientAuth, DeepReport, Fingerprint, Handshake, TlsDoor, TlsReport, TlsVersion,
+    Acceptance, ClientAuth, DeepReport, Fingerprint, Handshake, Requests, TlsDoor, TlsReport,
+    TlsVersion,
 };
 
 /// Answers that are remembered, some 300 bytes each. One that is forgotten costs another probe;
@@ -72,6 +73,7 @@ pub(super) struct Likeness {
     faces: Faces,
     port: u16,
     guarded: bool,
+    requests: Requests,
 }
 
 impl Likeness {
@@ -81,6 +83,7 @@ impl Likeness {
             faces,
             port: door.port,
             guarded: door.guarded,
+            requests: door.requests,
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::config::{Config, PerAddress};
 use crate::discover::{Catalog, Declared, Health, Update};
 use crate::model::{
     Address, Chain, CipherSupport, DeepSeen, Expectation, GroupSupport, Owner, PlainDoor,
-    PlainReport, Row, Target, TlsAttempt, UnixTime, VersionSupport,
+    PlainReport, Requests, Row, Target, TlsAttempt, UnixTime, VersionSupport,
 };
 use crate::schedule::{Event, Probe, Schedule, run};
 
@@ -79,6 +79,7 @@ impl Probe for Serving {
             versions: VersionSupport(self.versions),
             ciphers: CipherSupport([Acceptance::Refused; 10]),
             groups: GroupSupport([Acceptance::Unknown; 10]),
+            https: Vec::new(),
         };
         DeepReport {
             at: UnixTime::from_secs(2),
@@ -115,6 +116,7 @@ fn declared(hosts: usize) -> Declared {
                 port: 443,
                 server_name: Some(host),
                 starttls: None,
+                requests: Requests::Nothing,
                 guarded: true,
             }),
             plaintext: Vec::new(),
@@ -286,6 +288,7 @@ fn what_is_remembered_is_bounded_and_what_is_used_stays() {
         faces: Faces::default(),
         port,
         guarded: true,
+        requests: Requests::Nothing,
     };
     let count = u16::try_from(ANSWERS).unwrap() * 2;
     for port in 0..count {

@@ -63,7 +63,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::{Address, TlsDoor};
+    use crate::model::{Address, Requests, TlsDoor};
 
     const INTERVAL: Duration = Duration::from_mins(5);
 
@@ -74,6 +74,7 @@ mod tests {
             server_name: None,
             starttls: None,
             guarded: true,
+            requests: Requests::Nothing,
         }))
     }
 

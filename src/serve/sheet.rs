@@ -204,6 +204,14 @@ fn addresses(html: &mut Html, addresses: &[AddressView<'_>], now: UnixTime) {
         accepted(&seen.cipher_classes).map(|classes| classes.replace('_', " "))
     });
     line(html, "Groups", addresses, |seen| accepted(&seen.groups));
+    line(html, "Over HTTPS", addresses, |seen| {
+        let answered = seen.https.iter();
+        let answered: Vec<String> = answered
+            .map(|(path, status)| format!("{path} {status}"))
+            .collect();
+        (!answered.is_empty()).then(|| answered.join(", "))
+    });
+    line(html, "HSTS", addresses, |seen| Some(seen.hsts?.to_owned()));
     line(html, "Leaf (SHA-256)", addresses, |seen| {
         let leaf = seen.chain.first()?;
         Some(leaf.fingerprint_sha256.chars().take(16).collect())

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use kube_https_exporter::config::Config;
 use kube_https_exporter::model::{
-    Acceptance, Address, CipherClass, DeepSeen, Group, TlsDoor, TlsVersion,
+    Acceptance, Address, CipherClass, DeepSeen, Group, Requests, TlsDoor, TlsVersion,
 };
 use kube_https_exporter::probe::Prober;
 use kube_https_exporter::schedule::Probe;
@@ -40,10 +40,11 @@ async fn deep(address: SocketAddr, handshake: TlsVersion) -> DeepSeen {
         server_name: Some(NAME.into()),
         starttls: None,
         guarded: false,
+        requests: Requests::Nothing,
     };
     let prober = Prober::new(&config).unwrap();
     let report = prober.deep(&door, &[(address.ip(), handshake)]).await;
-    report.addresses[0].1
+    report.addresses[0].1.clone()
 }
 
 /// The names of what is accepted, and of what could not be found out with a question mark.

@@ -35,6 +35,8 @@ mod starttls;
 mod ciphers;
 /// What people and other programs read: the page, the API, `http_sd`.
 mod interfaces;
+/// What real servers answer over TLS: headers, refusals, and strangers' requests.
+mod requests;
 /// What hostile servers cost and how they are reported.
 mod hostility;
 /// What is discovered in a real cluster, under the access rules of the sources' table.

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use kube_https_exporter::config::Config;
 use kube_https_exporter::model::TlsVersion::{Ssl30, Tls10, Tls11, Tls12, Tls13};
-use kube_https_exporter::model::{Acceptance, Address, Reason, StartTls, TlsDoor, TlsVersion};
+use kube_https_exporter::model::{
+    Acceptance, Address, Reason, Requests, StartTls, TlsDoor, TlsVersion,
+};
 use kube_https_exporter::probe::Prober;
 use kube_https_exporter::schedule::Probe;
 
@@ -31,6 +33,7 @@ fn door(port: u16, protocol: StartTls) -> TlsDoor {
         server_name: Some(NAME.into()),
         starttls: Some(protocol),
         guarded: false,
+        requests: Requests::Nothing,
     }
 }
 

@@ -147,6 +147,13 @@ fn address(
     }
     let asked = seen.client_certificate.map(|mode| mode.replace('_', " "));
     text.fact("client certificate", asked);
+    let answered = seen
+        .https
+        .iter()
+        .map(|(path, status)| format!("{path} {status}"));
+    let answered: Vec<String> = answered.collect();
+    text.fact("over https", Some(answered.join(", ")));
+    text.fact("HSTS", seen.hsts.map(str::to_owned));
     if manner.verbose {
         text.when("seen", seen.seen, manner.now);
         text.when("deeply seen", seen.deep_seen, manner.now);

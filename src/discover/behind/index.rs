@@ -11,8 +11,8 @@ use super::callee::{At, Callee};
 use super::service::Front;
 use super::{Kept, SERVICES, ServiceKey};
 use crate::model::{
-    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RequestPath, Row, Target,
-    TlsDoor,
+    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RequestPath, Requests, Row,
+    Target, TlsDoor,
 };
 
 /// All objects that name servers, and all Services.
@@ -197,6 +197,7 @@ impl Callers {
                 server_name,
                 starttls: None,
                 guarded: true,
+                requests: Requests::Nothing,
             }),
             expect: Expectation {
                 tls,
