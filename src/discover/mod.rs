@@ -199,7 +199,7 @@ pub struct Declared {
     /// Its targets; each with the object as its first owner, and then any other objects that the
     /// target comes of, such as a Gateway's routes, the oldest first.
     pub targets: Vec<Target>,
-    /// Certificates in it that no handshake shows; added by [`Declared::store`].
+    /// Certificates in it that no handshake shows.
     pub stored: Vec<Stored>,
     /// What is wrong with it that no probe would show.
     pub flaws: Vec<Flaw>,
