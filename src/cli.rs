@@ -5,6 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -106,6 +107,9 @@ pub struct Serve {
     /// Which cluster, and how much of it.
     #[command(flatten)]
     pub cluster: Cluster,
+    /// How much of what is discovered.
+    #[command(flatten)]
+    pub shard: Sharding,
     /// Where the metrics are served.
     #[command(flatten)]
     pub web: Web,
@@ -260,6 +264,23 @@ impl Cluster {
     }
 }
 
+/// Which of several instances this one is, that share what is discovered.
+#[derive(Args, Clone, Copy, Debug, PartialEq)]
+#[command(next_help_heading = "Sharding")]
+pub struct Sharding {
+    /// Share the targets among this many instances
+    #[arg(long = "shard.count", value_name = "N", default_value = "1")]
+    pub count: NonZero<u32>,
+    /// This instance's number among them, from 0; or the name of a StatefulSet's pod, which ends
+    /// in it
+    #[arg(
+        long = "shard.ordinal",
+        value_name = "N|POD",
+        value_parser = ordinal
+    )]
+    pub ordinal: Option<u32>,
+}
+
 /// Where the metrics are served.
 #[derive(Args, Debug, PartialEq)]
 #[command(next_help_heading = "Web")]
@@ -398,6 +419,14 @@ impl fmt::Display for Listen {
             host => write!(f, "{}:{}", host.unwrap_or_default(), self.port),
         }
     }
+}
+
+/// A number, or the one that a StatefulSet's pod is called by: `NAME-NUMBER`.
+fn ordinal(text: &str) -> Result<u32, String> {
+    let number = text.rsplit_once('-').map_or(text, |(_, number)| number);
+    number
+        .parse()
+        .map_err(|_| "expected a number, or a pod's name that ends in one: `exporter-2`".to_owned())
 }
 
 fn namespace(text: &str) -> Result<String, String> {
@@ -633,6 +662,22 @@ mod tests {
             serve("--web.telemetry-path /a/b.c").web.telemetry_path,
             "/a/b.c"
         );
+    }
+
+    #[test]
+    fn a_shard_knows_its_number_or_its_pods_name() {
+        let one = |line| serve(line).shard.ordinal;
+        assert_eq!(one(""), None);
+        assert_eq!(one("--shard.count 3 --shard.ordinal 2"), Some(2));
+        assert_eq!(one("--shard.ordinal kube-https-exporter-12"), Some(12));
+        for odd in ["exporter", "exporter-", "-1x", "exporter-7d9f"] {
+            let refused = refusal(&format!("--shard.ordinal={odd}"));
+            assert!(
+                refused.contains("a pod's name that ends in one"),
+                "{refused}"
+            );
+        }
+        assert!(refusal("--shard.count 0").contains("--shard.count"));
     }
 
     #[test]

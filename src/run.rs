@@ -14,7 +14,7 @@ use crate::discover::{self, Catalog, Cluster, Context, Declaration};
 use crate::judge::{CHECKS, Policy, Roots};
 use crate::probe::{self, Prober};
 use crate::record::{self, Ledger, Own, Progress, Store};
-use crate::schedule::{self, Question, Schedule};
+use crate::schedule::{self, Part, Question, Schedule};
 
 /// Messages that may wait between two stages: enough that neither idles for the other, and few
 /// enough that a stage that is slow slows the one before it rather than filling the memory.
@@ -38,13 +38,12 @@ pub struct Running {
     recorded: JoinHandle<()>,
 }
 
-/// Starts every stage but the last, which is for who wants it. Of what is discovered, only what is
-/// about the host `only` is probed, where there is one.
+/// Starts every stage but the last, which is for who wants it. Of what is discovered, `part` is looked at.
 pub fn start(
     config: Config,
     cluster: Option<Cluster>,
     roots: Roots,
-    only: Option<Arc<str>>,
+    part: Part,
 ) -> Result<Running, probe::Error> {
     let config = Arc::new(config);
     let context = Context {
@@ -77,7 +76,7 @@ pub fn start(
         updates,
         events: to_record,
         questions,
-        only,
+        part,
     };
     let prober = Arc::new(Prober::new(&config)?);
     let (settings, until) = (Arc::clone(&config), stop.clone());

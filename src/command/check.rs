@@ -17,6 +17,7 @@ use crate::discover::Cluster;
 use crate::judge::Roots;
 use crate::record::{RowRecord, StoredRecord};
 use crate::report::{self, Filter};
+use crate::schedule::{Part, Shard};
 
 /// Findings at or above `--fail-on`.
 const FOUND: u8 = 1;
@@ -109,7 +110,11 @@ async fn one_pass(
 ) -> Result<Pass, Error> {
     let stop = CancellationToken::new();
     shutdown::on_signals(stop.clone()).map_err(Error::Signals)?;
-    let running = start(config, cluster, roots, about.cloned())?;
+    let part = Part {
+        host: about.cloned(),
+        shard: Shard::default(),
+    };
+    let running = start(config, cluster, roots, part)?;
     let pass = stop.run_until_cancelled(running.progress.first_pass());
     let finished = progress::while_waiting(&running.store, pass)
         .await

@@ -18,6 +18,7 @@ use crate::demo;
 use crate::discover::Cluster;
 use crate::judge::Roots;
 use crate::run::Running;
+use crate::schedule::Part;
 
 /// Prints what is found, and serves until it is told to end.
 pub(super) async fn demo(typed: cli::Demo) -> Result<ExitCode, Error> {
@@ -48,7 +49,7 @@ pub(super) async fn demo(typed: cli::Demo) -> Result<ExitCode, Error> {
     let root = CertificateDer::from_pem_slice(demo.ca_pem().as_bytes()).into_iter();
     let roots = Roots::load(&config, &cluster.ca)?.with_configured(&root.collect::<Vec<_>>());
 
-    let running = start(config, Some(cluster), roots, None)?;
+    let running = start(config, Some(cluster), roots, Part::default())?;
     let (served, ()) = tokio::join!(
         until_stopped(&running, listeners, &typed.web, guard, stop.clone()),
         stop.run_until_cancelled(tell(&running, &urls)).map(|_| ()),

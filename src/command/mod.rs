@@ -14,7 +14,6 @@ use std::ffi::OsString;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use tracing::warn;
 
@@ -23,6 +22,7 @@ use crate::config::{self, Config};
 use crate::discover::{Cluster, ClusterError, Search};
 use crate::judge::{self, CHECKS};
 use crate::logging::Level;
+use crate::schedule::Part;
 use crate::{gen_documents, gen_manual, logging, probe, record, run};
 
 /// Wrong usage, or a configuration or kubeconfig that is wrong.
@@ -71,6 +71,10 @@ enum Error {
     Baseline(#[from] baseline::Error),
     #[error("nothing is called {0:?}{hint}", hint = nearest(*.1))]
     Explain(String, Option<&'static str>),
+    #[error("--shard.ordinal {0} is none of {1} shards (--shard.count): they are numbered from 0")]
+    Shard(u32, NonZero<u32>),
+    #[error("which of {0} shards (--shard.count) is this? --shard.ordinal says so, from 0")]
+    Unnumbered(NonZero<u32>),
     #[error("cannot listen at {0} (--web.listen-address)")]
     Listen(cli::Listen, #[source] std::io::Error),
     #[error("cannot listen at systemd's sockets (--web.systemd-socket)")]
@@ -204,7 +208,7 @@ fn start(
     config: Config,
     cluster: Option<Cluster>,
     roots: judge::Roots,
-    only: Option<Arc<str>>,
+    part: Part,
 ) -> Result<run::Running, Error> {
-    Ok(run::start(config, cluster, roots, only)?)
+    Ok(run::start(config, cluster, roots, part)?)
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -10,14 +11,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{Environment, Error, find_cluster, load_config, shutdown, start, systemd};
-use crate::cli::{Listen, Serve, Web as WebFlags};
+use crate::cli::{Listen, Serve, Sharding, Web as WebFlags};
 use crate::judge::Roots;
 use crate::run::Running;
+use crate::schedule::{Part, Shard};
 use crate::serve::{self, Guard, Web};
 
 /// Runs until it is told to end.
 pub(super) async fn serve(typed: Serve, environment: &Environment) -> Result<ExitCode, Error> {
     let mut config = load_config(&typed.config)?;
+    let part = part(typed.shard)?;
     if typed.config_check {
         Roots::load(&config, &[] as &[&[u8]])?;
         guard(&typed.web, CancellationToken::new()).await?;
@@ -36,7 +39,7 @@ pub(super) async fn serve(typed: Serve, environment: &Environment) -> Result<Exi
         cluster = cluster.as_ref().map(|cluster| &*cluster.context),
         "started",
     );
-    let running = start(config, cluster, roots, None)?;
+    let running = start(config, cluster, roots, part)?;
     if let Some(socket) = &environment.notify_socket
         && let Err(error) = systemd::ready(socket)
     {
@@ -45,6 +48,17 @@ pub(super) async fn serve(typed: Serve, environment: &Environment) -> Result<Exi
     until_stopped(&running, listeners, &typed.web, guard, stop).await?;
     running.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What this instance looks at, of all that is discovered.
+fn part(Sharding { count, ordinal }: Sharding) -> Result<Part, Error> {
+    let ordinal = match ordinal {
+        Some(ordinal) => ordinal,
+        None if count == NonZero::<u32>::MIN => 0,
+        None => return Err(Error::Unnumbered(count)),
+    };
+    let shard = Shard::new(ordinal, count).ok_or(Error::Shard(ordinal, count))?;
+    Ok(Part { host: None, shard })
 }
 
 /// Serves what the stages fill until `stop`.

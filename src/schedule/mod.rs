@@ -6,6 +6,7 @@
 
 mod gate;
 mod lane;
+mod part;
 mod queue;
 mod run;
 mod sharing;
@@ -21,6 +22,7 @@ use crate::model::{
     TlsReport, TlsVersion,
 };
 
+pub use part::{Part, Shard};
 pub use run::{Question, Schedule, run};
 pub use slots::next_turn;
 

@@ -11,13 +11,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
+use super::part::Part;
 use super::queue::{Job, Kind, Limits, Outcome, Queue};
 use super::sharing::{Answer, Faces, Likeness, Sharing};
 use super::{Event, Probe};
 use crate::clock;
 use crate::config::Config;
 use crate::discover::Update;
-use crate::discover::{Catalog, Change, Declaration, is_about};
+use crate::discover::{Catalog, Change, Declaration};
 use crate::model::{
     DeepReport, Door, Failure, Place, PlainAnswer, PlainReport, Reason, Target, TlsDoor, TlsReport,
 };
@@ -40,8 +41,8 @@ pub struct Schedule {
     pub events: mpsc::Sender<Event>,
     /// Questions about what was declared.
     pub questions: mpsc::Receiver<Question>,
-    /// Where there is one, only what is about this host is probed.
-    pub only: Option<Arc<str>>,
+    /// What is looked at, of all that the sources say.
+    pub part: Part,
 }
 
 /// A question: what was declared of a host, and what became of it.
@@ -72,7 +73,7 @@ pub async fn run(
         doors: HashMap::new(),
         targets: HashMap::new(),
         catalog: schedule.catalog,
-        only: schedule.only,
+        part: schedule.part,
         unheard: schedule.sources.into_iter().collect(),
         first_pass: false,
         running: JoinSet::new(),
@@ -106,7 +107,7 @@ struct Task<P> {
     doors: HashMap<Door, Known>,
     targets: HashMap<Place, Arc<Target>>,
     catalog: Catalog,
-    only: Option<Arc<str>>,
+    part: Part,
     /// The sources that have neither listed nor failed yet.
     unheard: HashSet<&'static str>,
     first_pass: bool,
@@ -248,7 +249,8 @@ impl<P: Probe> Task<P> {
         };
         for change in self.catalog.apply(source, update) {
             match change {
-                Change::Target(target) if !self.is_wanted(&target) => {}
+                Change::Target(target) if !self.part.has(&target) => {}
+                Change::Stored(object) if !self.part.has_stored(&object.place) => {}
                 Change::Target(target) => self.set_target(target).await?,
                 Change::Gone(place) => self.remove_target(place).await?,
                 // Nothing is probed.
@@ -256,19 +258,17 @@ impl<P: Probe> Task<P> {
                 Change::StoredGone(place) => self.tell(Event::StoredGone(place)).await?,
             }
         }
-        self.tell(Event::Dropped(source, self.catalog.dropped(source)))
-            .await?;
+        // Every shard knows of it, and one tells.
+        if self.part.shard.is_first() {
+            let dropped = self.catalog.dropped(source);
+            self.tell(Event::Dropped(source, dropped)).await?;
+        }
         if let Some(health) = health {
             // A listing comes before the word that it is complete.
             self.unheard.remove(source);
             self.tell(Event::Source(source, health)).await?;
         }
         Ok(())
-    }
-
-    fn is_wanted(&self, target: &Target) -> bool {
-        let only = self.only.as_deref();
-        only.is_none_or(|host| is_about(&target.row.place(), host))
     }
 
     /// Everything that a new or changed target points at is due at once, but where no more has

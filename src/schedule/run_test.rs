@@ -1,6 +1,7 @@
 //! Tests of the task, on paused time and a network that is made up.
 
 use std::net::IpAddr;
+use std::num::NonZero;
 use std::sync::Mutex;
 
 use super::*;
@@ -9,6 +10,7 @@ use crate::model::{
     Address, Expectation, Issued, Owner, PlainDoor, PlaintextRule, RequestPath, Requests, RootsRef,
     Row, SecretName, TlsAttempt, TlsVersion, UnixTime,
 };
+use crate::schedule::Shard;
 
 /// A network where every connection is refused, but for port 80, which is silent. Each probe
 /// takes a second.
@@ -116,16 +118,24 @@ struct Bench {
 }
 
 fn start() -> Bench {
+    start_with(&Config::default())
+}
+
+fn start_with(config: &Config) -> Bench {
+    start_part(config, Part::default())
+}
+
+fn start_part(config: &Config, part: Part) -> Bench {
     let (updates, from_sources) = mpsc::channel(16);
     let (to_record, events) = mpsc::channel(16);
-    let config = Config::default();
+    let config = config.clone();
     let schedule = Schedule {
         catalog: Catalog::new(&config),
         sources: vec!["ingress"],
         updates: from_sources,
         events: to_record,
         questions: mpsc::channel(1).1,
-        only: None,
+        part,
     };
     let probe = Arc::new(Refusing::default());
     let stop = CancellationToken::new();
@@ -261,7 +271,11 @@ async fn a_changed_object_keeps_the_doors_it_still_has_and_probes_them_at_once()
 
 #[tokio::test(start_paused = true)]
 async fn what_was_issued_for_a_target_makes_no_probe_due() {
-    let mut bench = start();
+    // A door's turn comes at any time of the interval: in 100 years, not within these seconds.
+    let mut bench = start_with(&Config {
+        interval: Duration::from_hours(100 * 365 * 24),
+        ..Config::default()
+    });
     let mut web = declared("web", &["a.example"]);
     let secret = SecretName {
         namespace: "shop".into(),
@@ -300,4 +314,31 @@ async fn it_ends_when_it_is_told_to_although_a_probe_is_under_way() {
     bench.until("target a.example").await;
     bench.stop.cancel();
     while bench.events.recv().await.is_some() {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_probes_its_own_targets_and_hears_of_the_others_nothing() {
+    let hosts: Vec<String> = (0..16).map(|n| format!("{n}.example")).collect();
+    let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+    let mut told = Vec::new();
+    for ordinal in 0..2 {
+        let shard = Shard::new(ordinal, NonZero::new(2).unwrap()).unwrap();
+        let mut bench = start_part(&Config::default(), Part { host: None, shard });
+        bench
+            .say(Update::Listed(vec![declared("web", &hosts)]))
+            .await;
+        bench
+            .say(Update::Health(Health::Synced(UnixTime::from_secs(1))))
+            .await;
+        let words = bench.until("first pass").await;
+        let count = |kind: &str| words.iter().filter(|word| word.starts_with(kind)).count();
+        assert!(count("target") > 0);
+        assert_eq!(count("tls"), count("target"));
+        let targets = words.iter().filter(|word| word.starts_with("target"));
+        told.extend(targets.cloned());
+    }
+    told.sort_unstable();
+    let mut all: Vec<_> = hosts.iter().map(|host| format!("target {host}")).collect();
+    all.sort_unstable();
+    assert_eq!(told, all);
 }

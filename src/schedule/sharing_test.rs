@@ -14,7 +14,7 @@ use crate::model::{
     Address, Chain, CipherSupport, DeepSeen, Expectation, GroupSupport, Owner, PlainDoor,
     PlainReport, Requests, Row, Target, TlsAttempt, UnixTime, VersionSupport,
 };
-use crate::schedule::{Event, Probe, Schedule, run};
+use crate::schedule::{Event, Part, Probe, Schedule, run};
 
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const DEEP_INTERVAL: Duration = Duration::from_hours(6);
@@ -161,7 +161,7 @@ impl Bench {
             updates: from_sources,
             events: to_record,
             questions: mpsc::channel(1).1,
-            only: None,
+            part: Part::default(),
         };
         let probe = Arc::clone(probe);
         tokio::spawn(async move { run(schedule, &config, probe, CancellationToken::new()).await });

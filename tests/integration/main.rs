@@ -57,6 +57,8 @@ mod stored;
 mod cert_manager;
 /// API servers that publish their own addresses.
 mod replicas;
+/// Several exporters that share the targets.
+mod shards;
 mod routes;
 /// A real controller: Traefik, from users' objects to the scrape.
 mod traefik;

@@ -71,10 +71,15 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
 args:
   - serve
   - --config.file=/etc/kube-https-exporter/config.yaml
+  {{- if .Values.sharding.enabled }}
+  - --shard.count={{ .Values.sharding.shards }}
+  - --shard.ordinal=$(POD_NAME)
+  {{- end }}
   {{- with .Values.extraArgs }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- with .Values.env }}
+{{- $pod := dict "name" "POD_NAME" "valueFrom" (dict "fieldRef" (dict "fieldPath" "metadata.name")) }}
+{{- with concat (ternary (list $pod) list .Values.sharding.enabled) .Values.env }}
 env:
   {{- toYaml . | nindent 2 }}
 {{- end }}
