@@ -477,5 +477,4 @@ fn telemetry_path(text: &str) -> Result<String, String> {
 }
 
 #[cfg(test)]
-#[path = "cli_test.rs"]
 mod tests;
