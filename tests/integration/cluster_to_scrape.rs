@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::ca::{CA, Ca, Leaf};
 use crate::cluster::Cluster;
 use crate::exporter::{Exporter, program};
-use crate::peers::{FRONT_CIPHER, Front, OPEN_HOST};
+use crate::peers::{FRONT_CIPHER, Front, HSTS, OPEN_HOST};
 use crate::process::Site;
 use crate::scrape::{Metric, Scrape};
 
@@ -207,6 +207,7 @@ fn the_certificate_is_told(scrape: &Scrape, not_after: i64) {
         .label("subject_common_name", "shop.test")
         .label("issuer_common_name", "Test CA")
         .holds();
+    shop("kube_https_hsts_max_age_seconds").value(f64::from(HSTS));
     shop("kube_https_finding").absent();
 }
 

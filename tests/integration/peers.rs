@@ -88,6 +88,9 @@ pub(crate) struct Front {
 /// What every [`Front`] agrees on with a client that knows TLS 1.3 and HTTP/2.
 pub(crate) const FRONT_CIPHER: &str = "TLS_AES_128_GCM_SHA256";
 
+/// What every [`Front`] asks browsers to remember, in seconds: a year.
+pub(crate) const HSTS: u32 = 31_536_000;
+
 /// The host that every [`Front`] serves in clear.
 pub(crate) const OPEN_HOST: &str = "open.test";
 
@@ -114,6 +117,7 @@ impl Front {
                      ssl_certificate {certificate}; ssl_certificate_key {certificate};
                      ssl_protocols {protocols}; ssl_ciphers {ALL_CIPHERS}; ssl_ecdh_curve X25519;
                      ssl_conf_command Ciphersuites {FRONT_CIPHER};
+                     add_header Strict-Transport-Security max-age={HSTS} always;
                      location / {{ return 200 \"ok\\n\"; }}
                    }}
                    server {{
