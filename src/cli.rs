@@ -271,7 +271,7 @@ pub struct Sharding {
     /// Share the targets among this many instances
     #[arg(long = "shard.count", value_name = "N", default_value = "1")]
     pub count: NonZero<u32>,
-    /// This instance's number among them, from 0; or the name of a StatefulSet's pod, which ends
+    /// This instance's number among them, from 0; or the name of a pod, which ends
     /// in it
     #[arg(
         long = "shard.ordinal",
@@ -421,7 +421,7 @@ impl fmt::Display for Listen {
     }
 }
 
-/// A number, or the one that a StatefulSet's pod is called by: `NAME-NUMBER`.
+/// A number, or the one that a stateful set's pod is called by: `NAME-NUMBER`.
 fn ordinal(text: &str) -> Result<u32, String> {
     let number = text.rsplit_once('-').map_or(text, |(_, number)| number);
     number
