@@ -201,12 +201,14 @@ fn exit_code(
     }
 }
 
-/// Whether TLS is expected and was not seen, and that is news.
+/// Whether TLS is expected and was not seen, and that is news; or what is expected of its
+/// reachability was not found to hold.
 fn is_unprobed(row: &RowRecord, manner: &Manner<'_>) -> bool {
     let own = &row.target.row;
     let mut findings = row.findings.iter();
     let known = findings.any(|finding| {
         finding.spec.name == "unreachable" && manner.is_new(own, finding) == Some(false)
     });
-    row.target.expect.tls && row.summary.failure.is_some() && !known
+    let unmet = row.target.expect.reach.is_some() && row.summary.met != Some(true);
+    unmet || row.target.expect.tls && row.summary.failure.is_some() && !known
 }

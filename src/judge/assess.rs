@@ -122,6 +122,7 @@ impl<'a> Assessed<'a> {
                 .map(|facts| facts.not_after),
             version: shown.map(|shown| shown.seen.value.version),
             failure: failures.map(|failure| failure.reason).min(),
+            met: None,
         }
     }
 

@@ -41,6 +41,7 @@ fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
         _ => return,
     };
     let met = observed == expected;
+    verdict.summary.met = Some(met);
     verdict.word(&MET, expected.label(), f64::from(u8::from(met)));
     if !met && observed == Reach::Reachable {
         let detail = format!("a connection to port {} came about", case.target.row.port);
@@ -86,10 +87,13 @@ mod tests {
         let verdict = judged(expected, seen, control);
         let of_others = verdict.samples.iter().find(|sample| sample.family != &MET);
         assert_eq!(of_others, None);
-        values(&verdict, MET.name).pop().map(|(expect, met)| {
+        let met = values(&verdict, MET.name).pop().map(|(expect, met)| {
             assert_eq!(expect, expected.label());
             met
-        })
+        });
+        let summed = verdict.summary.met;
+        assert_eq!(summed.map(|met| f64::from(u8::from(met))), met);
+        met
     }
 
     #[test]

@@ -157,11 +157,13 @@ pub const CHECKS: &[Check] = &[
 #[must_use]
 pub fn judge(case: &Case<'_>) -> Verdict {
     let assessed = Assessed::new(case);
-    let mut verdict = Verdict::default();
+    let mut verdict = Verdict {
+        summary: assessed.summary(),
+        ..Verdict::default()
+    };
     for check in CHECKS {
         (check.judge)(&assessed, &mut verdict);
     }
     waive::apply(&case.target.expect.accept, case.now, &mut verdict);
-    verdict.summary = assessed.summary();
     verdict
 }

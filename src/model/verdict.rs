@@ -154,6 +154,9 @@ pub struct Summary {
     pub version: Option<TlsVersion>,
     /// Why the last probe failed, where it did.
     pub failure: Option<Reason>,
+    /// Whether what is expected of its reachability holds; `None` where nothing is, or where that
+    /// could not be found out.
+    pub met: Option<bool>,
 }
 
 impl Verdict {

@@ -52,7 +52,12 @@ impl RowRecord {
             _ if !probed && may_be_closed(&target.expect) => Clients::Nobody,
             clients => clients,
         };
-        let posture = Posture::of(clients, &verdict, probed);
+        // Silence says nothing of what is shut off where it is not known to be.
+        let unmet = target.expect.reach.is_some() && verdict.summary.met != Some(true);
+        let posture = match Posture::of(clients, &verdict, probed) {
+            Posture::Closed if unmet => Posture::Unknown,
+            posture => posture,
+        };
         let mut samples = verdict.samples;
         samples.extend(verdict.findings.iter().map(finding_sample));
         samples.extend(verdict.waived.iter().map(waived_sample));
@@ -200,8 +205,8 @@ impl Posture {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{FindingSpec, UnixTime, Waiver};
-    use crate::record::samples::{EXPIRED, OPEN, PLAINTEXT, UNREACHABLE};
+    use crate::model::{FindingSpec, Reach, UnixTime, Waiver};
+    use crate::record::samples::{EXPIRED, OPEN, PLAINTEXT, UNREACHABLE, record, row, target};
 
     fn posture(findings: &[(&'static FindingSpec, Severity)], probed: bool) -> Posture {
         let mut verdict = Verdict::default();
@@ -238,6 +243,25 @@ mod tests {
             posture(&[(&OPEN, Severity::Critical)], false),
             Posture::Exposed
         );
+    }
+
+    #[test]
+    fn what_is_expected_to_be_shut_off_is_closed_only_where_that_was_found_out() {
+        for (met, expected) in [
+            (Some(true), Posture::Closed),
+            (Some(false), Posture::Unknown),
+            (None, Posture::Unknown),
+        ] {
+            let mut target = target(row("", "192.0.2.1"));
+            target.expect.clients = Clients::Nobody;
+            target.expect.tls = false;
+            target.expect.reach = Some(Reach::Unreachable);
+            let mut verdict = Verdict::default();
+            verdict.summary.failure = Some(Reason::Timeout);
+            verdict.summary.met = met;
+            let record = record(target, verdict, Seen::default());
+            assert_eq!(record.posture, expected, "{met:?}");
+        }
     }
 
     #[test]

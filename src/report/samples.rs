@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    Acceptance, AddressSeen, At, Certificate, CertificateFacts, Chain, DeepSeen, Fingerprint,
-    Handshake, PlainAddressSeen, PlainAnswer, PlainSeen, Severity, Summary, Target, TlsSeen,
-    TlsVersion, UnixTime, Verdict, VersionSupport, Waived, Waiver,
+    Acceptance, AddressSeen, At, Certificate, CertificateFacts, Chain, Clients, DeepSeen,
+    Fingerprint, Handshake, PlainAddressSeen, PlainAnswer, PlainSeen, Reason, Severity, Summary,
+    Target, TlsSeen, TlsVersion, UnixTime, Verdict, VersionSupport, Waived, Waiver,
 };
 use crate::record::samples::{EXPIRED, PLAINTEXT, handshake, record, row, target};
 use crate::record::{RowRecord, Seen};
@@ -103,6 +103,7 @@ fn shown(host: &str, subject: &str, mut verdict: Verdict, not_after: UnixTime) -
         not_after: Some(not_after),
         version: Some(TlsVersion::Tls13),
         failure: None,
+        met: None,
     };
     let seen = seen(&target, subject, not_after);
     record(target, verdict, seen)
@@ -142,6 +143,16 @@ pub(crate) fn named(host: &str, subject: &str, detail: &str) -> RowRecord {
     verdict.find(&EXPIRED, Severity::Critical, detail);
     let not_after = NOW.saturating_sub(Duration::from_secs(3 * DAY));
     shown(host, subject, verdict, not_after)
+}
+
+/// A row of a port that must be closed, and is.
+pub(crate) fn closed(address: &str) -> RowRecord {
+    let mut target = target(row("", address));
+    target.expect.clients = Clients::Nobody;
+    target.expect.tls = false;
+    let mut verdict = Verdict::default();
+    verdict.summary.failure = Some(Reason::Refused);
+    record(target, verdict, Seen::default())
 }
 
 /// A row that has not been probed yet.

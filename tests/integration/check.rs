@@ -154,6 +154,41 @@ async fn what_cannot_be_reached_ends_with_3() {
 }
 
 #[tokio::test]
+async fn an_expectation_that_was_not_found_to_hold_ends_with_3() {
+    let peer = peers::nginx(&loopback(false), "TLSv1.2 TLSv1.3");
+    let listening = peer.address.port();
+    // Bound, and nobody listens once it is dropped.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let shut = listener.local_addr().unwrap().port();
+    drop(listener);
+    for (expect, port, control, code, row) in [
+        ("unreachable", shut, listening, 0, None),
+        ("unreachable", shut, shut, 3, Some("unknown")),
+        ("reachable", shut, listening, 3, Some("unknown")),
+        ("unreachable", listening, listening, 1, Some("critical")),
+    ] {
+        let site = Site::new("expectation");
+        let config = json!({"timeout": "1s", "expectations": [{
+            "name": "it", "address": "127.0.0.1", "port": port, "expect": expect,
+            "control": format!("127.0.0.1:{control}"),
+        }]});
+        let file = site.write("config.yaml", &config.to_string());
+        let asked = ["check", "--source=expectation", "--config.file", &file];
+        let output = run(&site, &asked).await;
+        let table = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{expect} {port} {control}: {table}"
+        );
+        match row {
+            Some(status) => assert!(table.contains(&format!("\n{status}")), "{table}"),
+            None => assert!(table.contains("1 closed as they must be"), "{table}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_hangs_ends_with_3_after_its_deadline() {
     let peer = Hostile::start(Manner::Hang).await;
     let (code, table) = check(peer.address.port(), &[]).await;

@@ -85,8 +85,8 @@ pub(super) fn render(
     report::sort(&mut rows);
     match manner.output {
         Output::Table => {
-            rows.retain(report::is_shown);
-            let mut text = table::render(&rows, manner) + &stored::render(stored, manner);
+            let closed = leave_out_closed(&mut rows, manner);
+            let mut text = table::render(&rows, closed, manner) + &stored::render(stored, manner);
             if manner.details {
                 for row in &rows {
                     text.push('\n');
@@ -96,7 +96,7 @@ pub(super) fn render(
             text
         }
         Output::Wide => {
-            rows.retain(report::is_shown);
+            leave_out_closed(&mut rows, manner);
             wide::render(&rows, manner) + &stored::render(stored, manner)
         }
         // Neither can fail: all that is written are texts, numbers and lists of them.
@@ -108,6 +108,13 @@ pub(super) fn render(
         Output::Sarif => sarif::render(&rows, manner),
         Output::Junit => junit::render(&rows, manner),
     }
+}
+
+/// Leaves out what must be closed and is, unless everything is wanted. Gives how many there were.
+fn leave_out_closed(rows: &mut Vec<RowRecord>, manner: &Manner<'_>) -> usize {
+    let before = rows.len();
+    rows.retain(|row| manner.verbose || report::is_shown(row));
+    before - rows.len()
 }
 
 fn document<'a>(

@@ -64,10 +64,14 @@ struct Line {
     found: Vec<String>,
 }
 
-/// The table of these rows, which are sorted, and a line that sums it up.
-pub(super) fn render(rows: &[RowRecord], manner: &Manner<'_>) -> String {
+/// The table of these rows, which are sorted, and a line that sums it up; beside them `closed` ports
+/// are shut as they must be.
+pub(super) fn render(rows: &[RowRecord], closed: usize, manner: &Manner<'_>) -> String {
     if rows.is_empty() {
-        return "No doors were found.\n".to_owned();
+        return match closed {
+            0 => "No doors were found.\n".to_owned(),
+            _ => format!("No doors were found; {closed} closed as they must be (-v lists them).\n"),
+        };
     }
     let lines = lines(rows, manner);
     let widths = Widths::of(&lines);
@@ -183,7 +187,7 @@ fn sum(lines: &[Line]) -> String {
 mod tests {
     use super::super::render;
     use super::*;
-    use crate::report::samples::{NOW, expired, good, good_for, unseen};
+    use crate::report::samples::{NOW, closed, expired, good, good_for, unseen};
 
     fn table(rows: Vec<RowRecord>) -> String {
         render(rows, &[], &Manner::table(NOW))
@@ -227,6 +231,18 @@ ok        late.example    in 80d   1.3
     #[test]
     fn nothing_found_is_said() {
         assert_eq!(table(Vec::new()), "No doors were found.\n");
+    }
+
+    #[test]
+    fn what_is_closed_as_it_must_be_is_counted_and_listed_where_everything_is_wanted() {
+        let rows = || vec![closed("192.0.2.1"), closed("192.0.2.2")];
+        let said = "No doors were found; 2 closed as they must be (-v lists them).\n";
+        assert_eq!(table(rows()), said);
+        let mut manner = Manner::table(NOW);
+        manner.verbose = true;
+        let listed = render(rows(), &[], &manner);
+        assert!(listed.contains("\n2 doors: 2 ok.\n"), "{listed}");
+        assert!(!table(vec![closed("192.0.2.1"), good("a.example")]).contains("192.0.2.1"));
     }
 
     #[test]
