@@ -42,7 +42,7 @@ def exporter():
         ]))
         .with_row(d.Row("Discovery"))
         .with_panel(bars("Targets by source", "How many each source declares.",
-            f"max by (source) (kube_https_targets{{{SOURCED}}})", "{{source}}"))
+            f"sum by (source) (max without (instance, pod) (kube_https_targets{{{SOURCED}}}))", "{{source}}"))
         .with_panel(bars("Sources read", "1: the source has listed what it declares; 0: it cannot be read.",
             f"min by (source) (kube_https_discovery_synced{{{SOURCED}}})", "{{source}}", levels("red", (1, "green"))))
         .with_panel(lines("Errors of discovery", "Failed attempts to read a source, a second, by reason.", "ops",

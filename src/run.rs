@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::discover::{self, Catalog, Cluster, Context, Declaration};
 use crate::judge::{CHECKS, Policy, Roots};
 use crate::probe::{self, Prober};
-use crate::record::{self, Ledger, Own, Progress, Store};
+use crate::record::{self, Ledger, Own, Progress, Standing, Store};
 use crate::schedule::{self, Part, Question, Schedule};
 
 /// Messages that may wait between two stages: enough that neither idles for the other, and few
@@ -69,6 +69,7 @@ pub fn start(
     }));
 
     // schedule and probe
+    let shard = part.shard.number();
     let catalog = Catalog::new(&config);
     let plan = Schedule {
         catalog,
@@ -88,7 +89,10 @@ pub fn start(
     let store = Arc::new(Store::new(
         &families,
         &config.metrics.disabled,
-        &config.vantage,
+        Standing {
+            vantage: &config.vantage,
+            shard,
+        },
     ));
     let own = Own::new(
         &sources,

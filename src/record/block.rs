@@ -220,10 +220,11 @@ fn push_next(out: &mut String, name: &str, value: &str) {
 mod tests {
     use super::*;
     use crate::model::Verdict;
+    use crate::record::Standing;
     use crate::record::samples::{INFO, NOT_AFTER, SUCCESS, VERSION, row};
 
     fn catalogue() -> Catalogue {
-        Catalogue::new(&[&SUCCESS, &NOT_AFTER, &INFO], &[], "")
+        Catalogue::new(&[&SUCCESS, &NOT_AFTER, &INFO], &[], Standing::default())
     }
 
     fn of(block: &Arc<Block>, family: FamilyIndex) -> Vec<(String, f64)> {

@@ -186,12 +186,12 @@ impl Page {
 mod tests {
     use super::*;
     use crate::model::{Family, Row, Verdict};
-    use crate::record::Seen;
     use crate::record::grammar::{Read, read};
     use crate::record::samples::{
         DECLARED, DIFFERENT, INFO, NOT_AFTER, RENEWAL, SERVED, SUCCESS, VERSION, row, target,
     };
     use crate::record::store::Store;
+    use crate::record::{Seen, Standing};
 
     const FAMILIES: [&Family; 8] = [
         &SUCCESS, &NOT_AFTER, &VERSION, &INFO, &DECLARED, &RENEWAL, &SERVED, &DIFFERENT,
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_row_reads_as_the_contract_spells_it() {
-        let store = Store::new(&FAMILIES, &[], "");
+        let store = Store::new(&FAMILIES, &[], Standing::default());
         let mut verdict = Verdict::default();
         verdict.word(&NOT_AFTER, "leaf", 1.7e9);
         verdict.gauge(&SERVED, 3.0);
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn an_empty_store_writes_only_the_end_mark() {
-        let store = Store::new(&FAMILIES, &[], "");
+        let store = Store::new(&FAMILIES, &[], Standing::default());
         assert_eq!(body(&store, Format::Text), "");
         assert_eq!(body(&store, Format::OpenMetrics), "# EOF\n");
     }
@@ -259,7 +259,14 @@ mod tests {
             "é\u{202e}\u{0}\u{fffd}🦀",
             "\\n",
         ];
-        let store = Store::new(&FAMILIES, &[], "van\"tage\n");
+        let store = Store::new(
+            &FAMILIES,
+            &[],
+            Standing {
+                vantage: "van\"tage\n",
+                shard: None,
+            },
+        );
         for (index, text) in hostile.into_iter().enumerate() {
             let mut row = row(text, text);
             row.name = text.into();
@@ -290,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_host_is_said_once_for_all_its_addresses() {
-        let store = Store::new(&FAMILIES, &[], "");
+        let store = Store::new(&FAMILIES, &[], Standing::default());
         // The name is the oldest owner's, so that it may differ from address to address.
         for (address, name) in [("192.0.2.1", "a"), ("192.0.2.2", "b"), ("192.0.2.3", "a")] {
             let mut row = row("shop.test", address);
@@ -318,7 +325,14 @@ mod tests {
 
     #[test]
     fn what_is_counted_is_each_text_once_over_all_addresses_of_a_host() {
-        let store = Store::new(&FAMILIES, &[], "here");
+        let store = Store::new(
+            &FAMILIES,
+            &[],
+            Standing {
+                vantage: "here",
+                shard: None,
+            },
+        );
         for (host, address, texts) in [
             ("a.test", "192.0.2.1", &["x"][..]),
             ("a.test", "192.0.2.2", &["x", "y"]),
@@ -355,7 +369,7 @@ mod tests {
             name: "t_also",
             ..DIFFERENT
         };
-        let store = Store::new(&[&DIFFERENT, &ALSO], &[], "");
+        let store = Store::new(&[&DIFFERENT, &ALSO], &[], Standing::default());
         let mut verdict = Verdict::default();
         verdict.texts(&DIFFERENT, ["x".into()].into(), 1.0);
         verdict.texts(&ALSO, ["x".into()].into(), 1.0);
@@ -372,7 +386,7 @@ mod tests {
 
     #[test]
     fn a_series_without_row_labels_is_said_once_over_all_rows() {
-        let store = Store::new(&FAMILIES, &[], "");
+        let store = Store::new(&FAMILIES, &[], Standing::default());
         for (host, renewal) in [("a.test", "x"), ("b.test", "y"), ("c.test", "x")] {
             let mut verdict = Verdict::default();
             verdict.texts(&RENEWAL, [renewal.into()].into(), 1.0);
@@ -385,7 +399,7 @@ mod tests {
 
     #[test]
     fn a_long_body_comes_in_chunks_of_bounded_size_and_says_the_same() {
-        let store = Store::new(&FAMILIES, &[], "");
+        let store = Store::new(&FAMILIES, &[], Standing::default());
         let rows = 3000;
         for index in 0..rows {
             let mut verdict = Verdict::default();
@@ -407,7 +421,7 @@ mod tests {
 
     #[test]
     fn rows_that_say_nothing_do_not_hold_up_the_caller() {
-        let store = Store::new(&[&SUCCESS, &VERSION], &[], "");
+        let store = Store::new(&[&SUCCESS, &VERSION], &[], Standing::default());
         for index in 0..=ROWS_A_CHUNK {
             let row = row(&format!("h{index}.test"), "192.0.2.1");
             publish(&store, row, Verdict::default());
@@ -419,7 +433,7 @@ mod tests {
 
     #[test]
     fn a_scrape_shows_the_rows_as_they_were_when_it_began() {
-        let store = Store::new(&FAMILIES, &[], "");
+        let store = Store::new(&FAMILIES, &[], Standing::default());
         let mut verdict = Verdict::default();
         verdict.gauge(&SUCCESS, 1.0);
         publish(&store, row("a.test", "192.0.2.1"), verdict.clone());

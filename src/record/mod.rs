@@ -25,6 +25,7 @@ mod process;
 mod own;
 mod progress;
 
+pub use catalogue::Standing;
 pub use encoder::Encoder;
 pub use ledger::Ledger;
 pub use own::Own;

@@ -10,7 +10,7 @@ use crate::model::{
     RootsRef, Row, Scope, Target, TlsAttempt, TlsDoor, TlsVersion, Verdict,
 };
 
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, Standing};
 use super::{RowRecord, Seen, Store};
 
 const fn family(name: &'static str, labels: &'static [&'static str], scope: Scope) -> Family {
@@ -142,13 +142,13 @@ pub(crate) fn attempt(ip: &str, outcome: Result<u8, Reason>) -> TlsAttempt {
 /// A row as readers find it in the store.
 pub(crate) fn record(target: Target, verdict: Verdict, seen: Seen) -> RowRecord {
     let probed = verdict.summary.not_after.is_some();
-    let catalogue = Catalogue::new(&[], &[], "");
+    let catalogue = Catalogue::new(&[], &[], Standing::default());
     RowRecord::new(&catalogue, Arc::new(target), verdict, probed, seen)
 }
 
 /// A store with these rows.
 pub(crate) fn store(rows: impl IntoIterator<Item = RowRecord>) -> Store {
-    let store = Store::new(&[], &[], "");
+    let store = Store::new(&[], &[], Standing::default());
     for row in rows {
         let verdict = Verdict {
             findings: row.findings.to_vec(),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::discover::DropReason;
 use crate::model::{Family, Place, StoredObject, StoredPlace, Target, Verdict};
 
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, Standing};
 use super::encoder::Encoder;
 use super::row::{RowRecord, Seen, StoredRecord};
 use super::summary::Totals;
@@ -31,11 +31,11 @@ struct Inner {
 
 impl Store {
     /// An empty store that serves `families`, in this order, without those whose names are in
-    /// `disabled`. Where `vantage` is not empty, every sample carries it as a label.
+    /// `disabled`.
     #[must_use]
-    pub fn new(families: &[&'static Family], disabled: &[String], vantage: &str) -> Self {
+    pub fn new(families: &[&'static Family], disabled: &[String], standing: Standing<'_>) -> Self {
         Self {
-            catalogue: Arc::new(Catalogue::new(families, disabled, vantage)),
+            catalogue: Arc::new(Catalogue::new(families, disabled, standing)),
             inner: Mutex::default(),
         }
     }
@@ -136,7 +136,7 @@ mod tests {
     fn store() -> Store {
         let mut families = vec![&SUCCESS, &DECLARED];
         families.extend(own_families());
-        Store::new(&families, &[], "")
+        Store::new(&families, &[], Standing::default())
     }
 
     fn verdict(success: f64) -> Verdict {

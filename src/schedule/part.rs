@@ -59,6 +59,12 @@ impl Shard {
         (ordinal < count.get()).then_some(Self { count, ordinal })
     }
 
+    /// Its number, where there are others.
+    #[must_use]
+    pub fn number(self) -> Option<u32> {
+        (self.count.get() > 1).then_some(self.ordinal)
+    }
+
     /// Whether it is the first, which speaks of what is nobody's.
     pub(super) fn is_first(self) -> bool {
         self.ordinal == 0

@@ -254,7 +254,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
     use super::*;
-    use crate::record::{Own, Progress, Store};
+    use crate::record::{Own, Progress, Standing, Store};
 
     /// A connection under way over a pipe that holds 512 bytes; gives the client's end and how
     /// long the conversation took.
@@ -262,7 +262,7 @@ mod tests {
         shutdown: &CancellationToken,
     ) -> (DuplexStream, impl Future<Output = Duration> + use<>) {
         let web = Web::new(
-            Arc::new(Store::new(&[], &[], "")),
+            Arc::new(Store::new(&[], &[], Standing::default())),
             Arc::new(Own::new(&[], Duration::ZERO, Duration::ZERO, "")),
             Arc::new(Progress::new(&[])),
             "/metrics",

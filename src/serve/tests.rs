@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::record::samples;
-use crate::record::{RowRecord, own_families};
+use crate::record::{RowRecord, Standing, own_families};
 use crate::report::samples::{expired, good, named, unseen};
 
 /// Between two probes of a target.
@@ -27,7 +27,7 @@ struct Server {
 
 async fn start() -> Server {
     let families: Vec<_> = own_families().iter().collect();
-    start_with(Store::new(&families, &[], ""), true).await
+    start_with(Store::new(&families, &[], Standing::default()), true).await
 }
 
 async fn start_with(store: Store, inventory: bool) -> Server {
@@ -73,7 +73,7 @@ async fn a_guard_asks_for_a_password_everywhere_but_at_health() {
     std::fs::write(&file, text).unwrap();
     let guard = Guard::load(&file, CancellationToken::new()).await.unwrap();
     std::fs::remove_file(&file).unwrap();
-    let server = start_guarded(Store::new(&[], &[], ""), true, guard).await;
+    let server = start_guarded(Store::new(&[], &[], Standing::default()), true, guard).await;
 
     for path in [
         "/metrics",
@@ -394,7 +394,7 @@ async fn shutdown_closes_idle_connections_and_the_listeners() {
 fn a_telemetry_path_must_be_plain_and_free() {
     let web = |path: &str| {
         Web::new(
-            Arc::new(Store::new(&[], &[], "")),
+            Arc::new(Store::new(&[], &[], Standing::default())),
             Arc::new(Own::new(&[], Duration::ZERO, Duration::ZERO, "")),
             Arc::new(Progress::new(&[])),
             path,

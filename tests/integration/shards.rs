@@ -46,6 +46,7 @@ async fn shards_divide_the_hosts_of_a_cluster_among_them() {
 
     let mut told = Vec::new();
     let mut stored = Vec::new();
+    let mut counted = 0.0;
     for ordinal in 0..SHARDS {
         let site = Site::new("shard");
         let mut config = config(&site);
@@ -67,6 +68,10 @@ async fn shards_divide_the_hosts_of_a_cluster_among_them() {
         let ends = scrape.metric("kube_https_stored_certificate_not_after_timestamp_seconds");
         let authorities = ends.label("usage", "cluster_ca").each("name");
         stored.extend(authorities.into_iter().map(str::to_owned));
+        let shard = ordinal.to_string();
+        let known = scrape.metric("kube_https_targets");
+        let known = known.label("source", "ingress").label("shard", &shard);
+        counted += known.get().unwrap();
         told.push(hosts(&scrape));
     }
     assert!(told.iter().all(|hosts| !hosts.is_empty()), "{told:?}");
@@ -74,6 +79,7 @@ async fn shards_divide_the_hosts_of_a_cluster_among_them() {
     let union: BTreeSet<_> = told.into_iter().flatten().collect();
     assert_eq!(sum, union.len(), "none is probed twice");
     assert_eq!(union, all.into_iter().skip(1).collect());
+    assert_eq!(counted, sum as f64, "the counts of shards add up");
     assert!(!stored.is_empty());
     let objects = BTreeSet::from_iter(&stored).len();
     assert_eq!(stored.len(), objects, "what is stored is one shard's, too");

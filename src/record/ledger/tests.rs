@@ -11,7 +11,7 @@ use crate::model::{
 use crate::record::samples::{
     DECLARED, NOT_AFTER, SUCCESS, VERSION, attempt, failure, row, target,
 };
-use crate::record::{Format, own_families};
+use crate::record::{Format, Standing, own_families};
 
 /// Says what it was given: which certificate was last seen, how many addresses accept something
 /// old, what the plaintext doors answered, and the instant.
@@ -43,7 +43,7 @@ const FRESH: Duration = Duration::from_secs(100);
 fn ledger() -> Ledger {
     let mut families = vec![&SUCCESS, &NOT_AFTER, &VERSION, &DECLARED];
     families.extend(own_families());
-    let store = Arc::new(Store::new(&families, &[], ""));
+    let store = Arc::new(Store::new(&families, &[], Standing::default()));
     let own = Arc::new(Own::new(&["ingress"], FRESH, FRESH, ""));
     let progress = Arc::new(Progress::new(&["ingress"]));
     let mut ledger = Ledger::new(policy(), FRESH, store, own, progress);
@@ -348,7 +348,7 @@ fn stored_certificates_are_shown_until_they_go_and_judged_again_as_the_clock_goe
         .collect();
     let families: Vec<_> = families.into_iter().chain(own_families()).collect();
     let mut ledger = ledger();
-    ledger.store = Arc::new(Store::new(&families, &[], ""));
+    ledger.store = Arc::new(Store::new(&families, &[], Standing::default()));
 
     ledger.apply(Event::Stored(stored("trade")), at(0));
     assert_eq!(
