@@ -12,6 +12,7 @@ BIN := $(abspath $(TOOLS_DIR))/bin
 VENV := $(abspath $(TOOLS_DIR))/venv
 CRDS := $(abspath $(TOOLS_DIR))/crds
 export SCHEMAS := $(abspath $(TOOLS_DIR))/schemas
+export TOOLS_BIN := $(BIN)
 export PATH := $(BIN):$(VENV)/bin:$(PATH):/usr/sbin
 
 CARGO_DENY := 0.20.2
