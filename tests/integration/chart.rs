@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::authorization::v1::SelfSubjectRulesReview;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
@@ -99,6 +99,39 @@ impl<'a> Release<'a> {
         let exporter = Exporter::serve_text(&self.config().await, kubeconfig).await;
         exporter.ready().await;
         exporter
+    }
+
+    /// The exporters of the `StatefulSet`, likewise.
+    async fn run_shards(&self) -> Vec<Exporter> {
+        let set = self.there::<StatefulSet>("").await["spec"].clone();
+        let container = &set["template"]["spec"]["containers"][0];
+        let name = &container["env"][0];
+        let field = &name["valueFrom"]["fieldRef"]["fieldPath"];
+        assert_eq!(
+            (&name["name"], field),
+            (&json!("POD_NAME"), &json!("metadata.name"))
+        );
+        let words = container["args"].as_array().unwrap().iter();
+        let words: Vec<_> = words.filter_map(Value::as_str).collect();
+        assert_eq!(words[0], "serve");
+        let mut exporters = Vec::new();
+        for number in 0..set["replicas"].as_u64().unwrap() {
+            let pod = format!("{}-{number}", self.name);
+            let site = Site::new("shard");
+            let file = site.write("config.yaml", &self.config().await);
+            let shard = words[1..]
+                .iter()
+                .filter(|word| !word.starts_with("--config.file="));
+            let mut arguments: Vec<_> = shard
+                .map(|word| word.replace("$(POD_NAME)", &pod))
+                .collect();
+            arguments.push(format!("--config.file={file}"));
+            arguments.push(format!("--kubeconfig={}", self.kubeconfig.display()));
+            let exporter = Exporter::start(site, "serve", &arguments).await;
+            exporter.ready().await;
+            exporters.push(exporter);
+        }
+        exporters
     }
 
     /// Whether the API server answers this account; the only other answer may be 403.
@@ -387,6 +420,39 @@ async fn one_source_in_one_namespace_reads_that_and_nothing_else() {
         })
         .await;
     assert_eq!(shown(&exporter).await, ["shop"]);
+}
+
+#[tokio::test]
+async fn shards_read_the_same_and_each_ingress_is_of_one_of_them() {
+    let cluster = cluster().await;
+    for number in 0..16 {
+        let namespace = format!("team-{number}");
+        cluster.namespace(&namespace).await;
+        publish(&cluster, &namespace).await;
+    }
+    let values = json!({
+        "config": only(&["ingress"]), "sharding": {"enabled": true, "shards": 3},
+        "podDisruptionBudget": {"enabled": true},
+    });
+    let release = Release::install(&cluster, "helm", "shards", &values).await;
+    assert_eq!(
+        release.readable().await,
+        promised(&cluster, &["ingress"], &[]).await
+    );
+    let exporters = release.run_shards().await;
+    assert_eq!(exporters.len(), 3);
+    let mut all = Vec::new();
+    for exporter in &exporters {
+        sees(exporter, &["ingress"]).await;
+        let part = shown(exporter).await;
+        assert!((1..18).contains(&part.len()), "{part:?}");
+        all.extend(part);
+    }
+    all.sort_unstable();
+    let teams = (0..16).map(|number| format!("team-{number}"));
+    let mut expected: Vec<_> = teams.chain(NAMESPACES.map(str::to_owned)).collect();
+    expected.sort_unstable();
+    assert_eq!(all, expected);
 }
 
 #[tokio::test]
