@@ -110,6 +110,9 @@ pub struct Serve {
     /// How much of what is discovered.
     #[command(flatten)]
     pub shard: Sharding,
+    /// Reload the configuration at `POST /-/reload` too, as at SIGHUP
+    #[arg(long = "web.enable-lifecycle", help_heading = "Web")]
+    pub enable_lifecycle: bool,
     /// Where the metrics are served.
     #[command(flatten)]
     pub web: Web,
@@ -307,6 +310,13 @@ pub struct Web {
         value_parser = telemetry_path
     )]
     pub telemetry_path: String,
+    /// People find this exporter at this URL; where it has a path, that is the route prefix
+    #[arg(long = "web.external-url", value_name = "URL")]
+    pub external_url: Option<ExternalUrl>,
+    /// Serve everything below this path, for a proxy that leaves it in place [default: the path of
+    /// --web.external-url]
+    #[arg(long = "web.route-prefix", value_name = "PATH", value_parser = route_prefix)]
+    pub route_prefix: Option<String>,
     /// Serve what lists the targets: the table at /, /target, /api/v1/targets and /sd
     #[arg(
         long = "web.inventory",
@@ -318,6 +328,18 @@ pub struct Web {
         action = ArgAction::Set
     )]
     pub inventory: bool,
+}
+
+impl Web {
+    /// Where everything is served: empty, or a path with no slash at its end.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        let external = self.external_url.as_ref().map(|url| &url.path);
+        self.route_prefix
+            .as_ref()
+            .or(external)
+            .map_or("", |path| path)
+    }
 }
 
 /// What is logged, and how.
@@ -421,6 +443,34 @@ impl fmt::Display for Listen {
     }
 }
 
+/// Where people find the exporter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExternalUrl {
+    /// Without a slash at its end.
+    pub url: String,
+    /// Its path, without one either.
+    pub path: String,
+}
+
+impl FromStr for ExternalUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = || {
+            let (scheme, rest) = text.split_once("://")?;
+            let start = rest.find('/').unwrap_or(rest.len());
+            let (authority, path) = rest.split_at(start);
+            let path = if path.is_empty() { "/" } else { path };
+            host_port(authority).ok()?;
+            ["http", "https"].contains(&scheme).then_some(())?;
+            route_prefix(path).ok()
+        };
+        let path = read().ok_or("expected a URL such as `https://tools.example.com/tls`")?;
+        let url = text.trim_end_matches('/').to_owned();
+        Ok(Self { url, path })
+    }
+}
+
 /// A number, or the one that a stateful set's pod is called by: `NAME-NUMBER`.
 fn ordinal(text: &str) -> Result<u32, String> {
     let number = text.rsplit_once('-').map_or(text, |(_, number)| number);
@@ -460,14 +510,27 @@ fn starttls(word: String) -> Result<StartTls, String> {
     meant.ok_or_else(|| "no such protocol".to_owned())
 }
 
+/// A path to serve below, without the slash at its end.
+fn route_prefix(text: &str) -> Result<String, String> {
+    if is_plain_path(text) {
+        Ok(text.trim_end_matches('/').to_owned())
+    } else {
+        Err("expected a path such as `/tls`, of letters, digits and `-._~/`".to_owned())
+    }
+}
+
+/// RFC 3986 section 2.3 and the slash: nothing that would have to be escaped or be a pattern.
+fn is_plain_path(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
+    text.starts_with('/') && !text.contains("//") && text.chars().all(plain)
+}
+
 /// A path for the metrics that is none of the program's other ones.
 fn telemetry_path(text: &str) -> Result<String, String> {
     const TAKEN: [&str; 6] = ["/", "/probe", "/sd", "/target", "/livez", "/readyz"];
     const TAKEN_BELOW: [&str; 3] = ["/-/", "/api/", "/runbooks"];
-    // RFC 3986 section 2.3 and the slash: nothing that would have to be escaped or be a pattern.
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
 
-    if !text.starts_with('/') || text.contains("//") || !text.chars().all(plain) {
+    if !is_plain_path(text) {
         Err("expected a path such as `/metrics`, of letters, digits and `-._~/`".to_owned())
     } else if TAKEN.contains(&text) || TAKEN_BELOW.iter().any(|below| text.starts_with(below)) {
         Err("something else is served there".to_owned())

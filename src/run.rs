@@ -1,7 +1,6 @@
 //! Run: the stages wired together.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::StreamExt;
 use tokio::sync::{mpsc, oneshot};
@@ -13,7 +12,7 @@ use crate::config::Config;
 use crate::discover::{self, Catalog, Cluster, Context, Declaration};
 use crate::judge::{CHECKS, Policy, Roots};
 use crate::probe::{self, Prober};
-use crate::record::{self, Ledger, Own, Progress, Standing, Store};
+use crate::record::{self, Ledger, Own, Progress, Records, Standing, Store};
 use crate::schedule::{self, Part, Question, Schedule};
 
 /// Messages that may wait between two stages: enough that neither idles for the other, and few
@@ -23,16 +22,10 @@ const WAITING: usize = 1024;
 /// The stages at work, and what they fill.
 #[derive(Debug)]
 pub struct Running {
-    /// Every row's last verdict.
-    pub store: Arc<Store>,
-    /// The exporter's metrics about itself.
-    pub own: Arc<Own>,
-    /// Whether what is known is the whole picture yet.
-    pub progress: Arc<Progress>,
+    /// What they record.
+    pub records: Records,
     /// The sources that are on.
     pub sources: Vec<&'static str>,
-    /// Between two regular probes of a door.
-    pub interval: Duration,
     to_ask: mpsc::Sender<Question>,
     stop: CancellationToken,
     recorded: JoinHandle<()>,
@@ -100,6 +93,7 @@ pub fn start(
         config.deep_interval,
         &config.vantage,
     );
+    own.configured(clock::now());
     let own = Arc::new(own);
     let mut permitted = discover::permissions(&context);
     let noted = Arc::clone(&own);
@@ -118,11 +112,13 @@ pub fn start(
     );
     let recorded = tokio::spawn(ledger.run(events));
     Ok(Running {
-        store,
-        own,
-        progress,
+        records: Records {
+            store,
+            own,
+            progress,
+            interval: config.interval,
+        },
         sources,
-        interval: config.interval,
         to_ask,
         stop,
         recorded,

@@ -210,8 +210,8 @@ fn wrong_usage_says_what_is_wrong() {
     assert!(refusal("check a:0").contains("a port from 1 to 65535"));
     assert!(refusal("check -o html").contains("table"));
     assert!(refusal("check a -n shop").contains("cannot be used with"));
+    assert!(refusal("demo --web.enable-lifecycle").contains("unexpected argument"));
     assert!(refusal("--log.level loud").contains("error, warn, info, debug"));
-    assert!(refusal("--web.enable-lifecycle").contains("unexpected argument"));
 }
 
 #[test]
@@ -237,4 +237,30 @@ fn every_help_fits_a_terminal_of_80_columns_and_hides_what_is_not_for_users() {
         );
     }
     assert!(own.lines().all(|line| line.chars().count() <= 80), "{own}");
+}
+
+#[test]
+fn the_prefix_is_that_of_the_external_url_unless_it_is_typed() {
+    let prefix = |line: &str| serve(line).web.prefix().to_owned();
+    assert_eq!(prefix(""), "");
+    assert_eq!(prefix("--web.external-url https://tools.example.com"), "");
+    assert_eq!(
+        prefix("--web.external-url https://tools.example.com:8443/tls/"),
+        "/tls"
+    );
+    let stripped = "--web.external-url https://tools.example.com/tls --web.route-prefix /";
+    assert_eq!(prefix(stripped), "");
+    assert_eq!(prefix("--web.route-prefix /a/b.c/"), "/a/b.c");
+    for path in ["tls", "//", "/a//b", "/a?b", "/{a}"] {
+        refusal(&format!("--web.route-prefix {path}"));
+    }
+    for url in [
+        "tools.example.com",
+        "ftp://a/b",
+        "https:///b",
+        "https://a/b?c",
+        "https://a:0/",
+    ] {
+        refusal(&format!("--web.external-url {url}"));
+    }
 }

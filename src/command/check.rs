@@ -115,15 +115,15 @@ async fn one_pass(
         shard: Shard::default(),
     };
     let running = start(config, cluster, roots, part)?;
-    let pass = stop.run_until_cancelled(running.progress.first_pass());
-    let finished = progress::while_waiting(&running.store, pass)
+    let pass = stop.run_until_cancelled(running.records.progress.first_pass());
+    let finished = progress::while_waiting(&running.records.store, pass)
         .await
         .is_some();
     if !finished {
         warn!("interrupted: what is printed is what was seen until now");
     }
-    let (rows, stored) = (running.store.rows(), running.store.stored());
-    let failed = running.progress.failed_sources();
+    let (rows, stored) = (running.records.store.rows(), running.records.store.stored());
+    let failed = running.records.progress.failed_sources();
     let complete = finished && failed.is_empty();
     let why = match about {
         Some(host) => Some(why::render(

@@ -6,10 +6,11 @@ use futures::FutureExt as _;
 use kube::config::KubeConfigOptions;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::print::{self, Manner};
-use super::serve::{guard, listen, until_stopped};
+use super::serve::{guard, listen, web};
 use super::{Error, shutdown, start};
 use crate::cli;
 use crate::clock;
@@ -19,6 +20,7 @@ use crate::discover::Cluster;
 use crate::judge::Roots;
 use crate::run::Running;
 use crate::schedule::Part;
+use crate::serve;
 
 /// Prints what is found, and serves until it is told to end.
 pub(super) async fn demo(typed: cli::Demo) -> Result<ExitCode, Error> {
@@ -32,8 +34,9 @@ pub(super) async fn demo(typed: cli::Demo) -> Result<ExitCode, Error> {
         .filter_map(|listener| listener.local_addr().ok())
         .map(|address| {
             format!(
-                "{scheme}://localhost:{}{}",
+                "{scheme}://localhost:{}{}{}",
                 address.port(),
+                typed.web.prefix(),
                 typed.web.telemetry_path
             )
         })
@@ -50,12 +53,14 @@ pub(super) async fn demo(typed: cli::Demo) -> Result<ExitCode, Error> {
     let roots = Roots::load(&config, &cluster.ca)?.with_configured(&root.collect::<Vec<_>>());
 
     let running = start(config, Some(cluster), roots, Part::default())?;
-    let (served, ()) = tokio::join!(
-        until_stopped(&running, listeners, &typed.web, guard, stop.clone()),
+    let records = watch::channel(running.records.clone()).1;
+    let web = web(records, &typed.web)?;
+    tokio::join!(
+        serve::serve(listeners, web, guard, stop.clone()),
         stop.run_until_cancelled(tell(&running, &urls)).map(|_| ()),
     );
     running.stop().await;
-    served.map(|()| ExitCode::SUCCESS)
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints what was found once everything was looked at.
@@ -63,12 +68,12 @@ async fn tell(running: &Running, urls: &[String]) {
     println!(
         "Looking at an embedded cluster; one of its hosts hangs, so this takes some seconds.\n"
     );
-    running.progress.first_pass().await;
+    running.records.progress.first_pass().await;
     print!(
         "{}",
         print::render(
-            running.store.rows(),
-            &running.store.stored(),
+            running.records.store.rows(),
+            &running.records.store.stored(),
             &Manner::table(clock::now())
         )
     );

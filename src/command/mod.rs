@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod print;
 mod progress;
+mod reload;
 mod serve;
 mod shutdown;
 mod systemd;

@@ -4,50 +4,91 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::num::NonZero;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{Environment, Error, find_cluster, load_config, shutdown, start, systemd};
+use super::{Environment, Error, find_cluster, load_config, reload, shutdown, start, systemd};
 use crate::cli::{Listen, Serve, Sharding, Web as WebFlags};
+use crate::config::Config;
+use crate::discover::Cluster;
 use crate::judge::Roots;
+use crate::record::Records;
 use crate::run::Running;
 use crate::schedule::{Part, Shard};
 use crate::serve::{self, Guard, Web};
 
 /// Runs until it is told to end.
 pub(super) async fn serve(typed: Serve, environment: &Environment) -> Result<ExitCode, Error> {
-    let mut config = load_config(&typed.config)?;
     let part = part(typed.shard)?;
     if typed.config_check {
+        let config = load_config(&typed.config)?;
         Roots::load(&config, &[] as &[&[u8]])?;
         guard(&typed.web, CancellationToken::new()).await?;
         println!("The configuration is right.");
         return Ok(ExitCode::SUCCESS);
     }
-    config.namespaces = typed.cluster.namespaces(config.namespaces);
-    let cluster = find_cluster(&typed.cluster, environment, &config).await?;
-    let roots = Roots::load(&config, cluster.as_ref().map_or(&[], |cluster| &cluster.ca))?;
+    let plan = plan(&typed, environment).await?;
     let stop = CancellationToken::new();
     shutdown::on_signals(stop.clone()).map_err(Error::Signals)?;
+    let (reload, wishes) = reload::wishes().map_err(Error::Signals)?;
     let guard = guard(&typed.web, stop.clone()).await?;
     let listeners = listen(&typed.web).await?;
     info!(
         version = env!("CARGO_PKG_VERSION"),
-        cluster = cluster.as_ref().map(|cluster| &*cluster.context),
+        cluster = plan.context(),
         "started",
     );
-    let running = start(config, cluster, roots, part)?;
+    let running = plan.start(part.clone())?;
     if let Some(socket) = &environment.notify_socket
         && let Err(error) = systemd::ready(socket)
     {
         warn!(%error, "could not tell systemd that the exporter serves");
     }
-    until_stopped(&running, listeners, &typed.web, guard, stop).await?;
+    let (served, records) = watch::channel(running.records.clone());
+    let mut web = web(records, &typed.web)?;
+    if typed.enable_lifecycle {
+        web = web.with_reload(reload);
+    }
+    let begin = async || self::plan(&typed, environment).await?.start(part.clone());
+    let (running, ()) = tokio::join!(
+        reload::follow(running, wishes, served, begin, stop.clone()),
+        serve::serve(listeners, web, guard, stop),
+    );
     running.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the files say now of what to do.
+struct Plan {
+    config: Config,
+    cluster: Option<Cluster>,
+    roots: Roots,
+}
+
+async fn plan(typed: &Serve, environment: &Environment) -> Result<Plan, Error> {
+    let mut config = load_config(&typed.config)?;
+    config.namespaces = typed.cluster.namespaces(config.namespaces);
+    let cluster = find_cluster(&typed.cluster, environment, &config).await?;
+    let roots = Roots::load(&config, cluster.as_ref().map_or(&[], |cluster| &cluster.ca))?;
+    Ok(Plan {
+        config,
+        cluster,
+        roots,
+    })
+}
+
+impl Plan {
+    /// How the kubeconfig calls the cluster.
+    fn context(&self) -> Option<&str> {
+        self.cluster.as_ref().map(|cluster| &*cluster.context)
+    }
+
+    fn start(self, part: Part) -> Result<Running, Error> {
+        start(self.config, self.cluster, self.roots, part)
+    }
 }
 
 /// What this instance looks at, of all that is discovered.
@@ -61,24 +102,11 @@ fn part(Sharding { count, ordinal }: Sharding) -> Result<Part, Error> {
     Ok(Part { host: None, shard })
 }
 
-/// Serves what the stages fill until `stop`.
-pub(super) async fn until_stopped(
-    running: &Running,
-    listeners: Vec<TcpListener>,
-    flags: &WebFlags,
-    guard: Guard,
-    stop: CancellationToken,
-) -> Result<(), Error> {
-    let web = Web::new(
-        Arc::clone(&running.store),
-        Arc::clone(&running.own),
-        Arc::clone(&running.progress),
-        &flags.telemetry_path,
-    )?
-    .with_inventory(flags.inventory)
-    .with_interval(running.interval);
-    serve::serve(listeners, web, guard, stop).await;
-    Ok(())
+/// Serves the latest of `records` as the flags say.
+pub(super) fn web(records: watch::Receiver<Records>, flags: &WebFlags) -> Result<Web, Error> {
+    Ok(Web::new(records, &flags.telemetry_path)?
+        .with_inventory(flags.inventory)
+        .below(flags.prefix()))
 }
 
 /// Who may come in, followed until `stop`.

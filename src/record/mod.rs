@@ -24,12 +24,14 @@ mod legacy;
 mod process;
 mod own;
 mod progress;
+mod records;
 
 pub use catalogue::Standing;
 pub use encoder::Encoder;
 pub use ledger::Ledger;
 pub use own::Own;
 pub use progress::{Progress, Waiting};
+pub use records::Records;
 pub use row::{Posture, RowRecord, Seen, StoredRecord};
 pub use store::Store;
 pub use summary::own_families;

@@ -12,7 +12,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::discover::{Health, Permissions};
-use crate::model::{DeepReport, Failure, Reason, TlsReport};
+use crate::model::{DeepReport, Failure, Reason, TlsReport, UnixTime};
 
 use super::legacy;
 use super::process::Process;
@@ -42,6 +42,9 @@ pub struct Own {
     last_sync: Family<Labels<1>, Gauge>,
     errors: Family<Labels<2>, Counter>,
     permissions: Family<Vec<(&'static str, String)>, Gauge>,
+    /// Whether the configuration, when it was last read, was taken.
+    reloaded: Gauge,
+    reloaded_at: Gauge,
 }
 
 impl Own {
@@ -66,9 +69,12 @@ impl Own {
             last_sync: Family::default(),
             errors: Family::default(),
             permissions: Family::default(),
+            reloaded: Gauge::default(),
+            reloaded_at: Gauge::default(),
         };
         own.register_probes();
         own.register_sources();
+        own.register_configuration();
         own.register_constants(interval, deep_interval);
         own.registry.register_collector(Box::new(Process));
         own.start_at_zero(sources);
@@ -118,6 +124,19 @@ impl Own {
             "kube_https_permission",
             "1 where the API server's rules permit what a source that is on needs, 0 where they do not; the scope is a namespace, or * for the whole cluster",
             self.permissions.clone(),
+        );
+    }
+
+    fn register_configuration(&mut self) {
+        self.registry.register(
+            "kube_https_config_last_reload_successful",
+            "1 where the configuration was right when it was last read, 0 where it was not and the one before is in force",
+            self.reloaded.clone(),
+        );
+        self.registry.register(
+            "kube_https_config_last_reload_success_timestamp_seconds",
+            "When the configuration that is in force was read",
+            self.reloaded_at.clone(),
         );
     }
 
@@ -228,6 +247,17 @@ impl Own {
         }
     }
 
+    /// Notes that the configuration was read and taken at this time.
+    pub fn configured(&self, at: UnixTime) {
+        self.reloaded.set(1);
+        self.reloaded_at.set(at.as_secs());
+    }
+
+    /// Notes that the configuration was read and is wrong.
+    pub fn misconfigured(&self) {
+        self.reloaded.set(0);
+    }
+
     /// Notes how a source fares.
     pub fn source(&self, source: &'static str, health: &Health) {
         let labels = [("source", source)];
@@ -267,7 +297,6 @@ fn build_labels() -> Vec<(&'static str, &'static str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::UnixTime;
     use crate::record::grammar::{Read, read};
     use crate::record::samples::{attempt, failure};
 

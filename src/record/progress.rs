@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 /// Ready by then whatever is missing: metrics that are incomplete, and say so, are of more use
 /// than none, and a rollout must not hang on one source.
@@ -56,7 +56,7 @@ impl Progress {
             return None;
         }
         let waiting = &self.heard.borrow().waiting;
-        (waiting.pass || !waiting.sources.is_empty()).then(|| waiting.clone())
+        (!waiting.is_over()).then(|| waiting.clone())
     }
 
     /// Returns once every source has listed or failed, and every door has been probed once.
@@ -64,6 +64,13 @@ impl Progress {
         let mut heard = self.heard.subscribe();
         // It fails only where the sender is gone, which is `self`.
         drop(heard.wait_for(|heard| !heard.waiting.pass).await);
+    }
+
+    /// Returns once nothing is [waited for](Self::waiting).
+    pub async fn ready(&self) {
+        let mut heard = self.heard.subscribe();
+        let whole = heard.wait_for(|heard| heard.waiting.is_over());
+        drop(timeout_at(self.started + READY_AT_LATEST, whole).await);
     }
 
     /// The sources whose last word was that they failed.
@@ -87,6 +94,12 @@ impl Progress {
     /// Every door has been probed once.
     pub(super) fn passed(&self) {
         self.heard.send_modify(|heard| heard.waiting.pass = false);
+    }
+}
+
+impl Waiting {
+    fn is_over(&self) -> bool {
+        !self.pass && self.sources.is_empty()
     }
 }
 
@@ -128,8 +141,11 @@ mod tests {
             text(&progress).as_deref(),
             Some("waiting for source api_server to list")
         );
+        let mut ready = Box::pin(progress.ready());
+        assert!(futures::poll!(&mut ready).is_pending());
         progress.settled("api_server", false);
         assert_eq!(text(&progress), None);
+        assert!(futures::poll!(&mut ready).is_ready());
     }
 
     #[tokio::test(start_paused = true)]
@@ -148,9 +164,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn readiness_comes_after_two_minutes_whatever_is_missing() {
         let progress = Progress::new(&["ingress"]);
+        let mut ready = Box::pin(progress.ready());
         tokio::time::advance(Duration::from_secs(119)).await;
         assert!(progress.waiting().is_some());
+        assert!(futures::poll!(&mut ready).is_pending());
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!(progress.waiting(), None);
+        assert!(futures::poll!(&mut ready).is_ready());
     }
 }

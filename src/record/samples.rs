@@ -11,7 +11,17 @@ use crate::model::{
 };
 
 use super::catalogue::{Catalogue, Standing};
-use super::{RowRecord, Seen, Store};
+use super::{Own, Progress, Records, RowRecord, Seen, Store};
+
+/// Nothing recorded, of nothing.
+pub(crate) fn empty() -> Records {
+    Records {
+        store: Arc::new(Store::new(&[], &[], Standing::default())),
+        own: Arc::new(Own::new(&[], Duration::ZERO, Duration::ZERO, "")),
+        progress: Arc::new(Progress::new(&[])),
+        interval: Duration::ZERO,
+    }
+}
 
 const fn family(name: &'static str, labels: &'static [&'static str], scope: Scope) -> Family {
     Family {

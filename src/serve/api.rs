@@ -77,19 +77,15 @@ pub(super) async fn wanted(
         plain(StatusCode::SERVICE_UNAVAILABLE, &text)
     };
     let turn = web.inner.readers.turn().await.ok_or_else(busy)?;
-    let mut rows = web.inner.store.rows();
+    let mut rows = web.records().store.rows();
     rows.retain(|row| asked.filter.takes(row));
     report::sort(&mut rows);
     Ok((rows, asked, turn))
 }
 
-/// All that is known of a row, with its next probe where the interval is known.
+/// All that is known of a row, with its next probe.
 pub(super) fn tell<'a>(web: &Web, row: &'a RowRecord, now: UnixTime) -> TargetView<'a> {
-    let target = TargetView::from(row);
-    match web.interval {
-        Some(interval) => target.with_next(row, interval, now),
-        None => target,
-    }
+    TargetView::from(row).with_next(row, web.records().interval, now)
 }
 
 /// The chunks of a JSON list between `opening` and `end`.

@@ -252,21 +252,17 @@ impl<Stream: AsyncWrite + Unpin> AsyncWrite for Patient<Stream> {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::sync::watch;
 
     use super::*;
-    use crate::record::{Own, Progress, Standing, Store};
+    use crate::record::samples::empty;
 
     /// A connection under way over a pipe that holds 512 bytes; gives the client's end and how
     /// long the conversation took.
     fn connect(
         shutdown: &CancellationToken,
     ) -> (DuplexStream, impl Future<Output = Duration> + use<>) {
-        let web = Web::new(
-            Arc::new(Store::new(&[], &[], Standing::default())),
-            Arc::new(Own::new(&[], Duration::ZERO, Duration::ZERO, "")),
-            Arc::new(Progress::new(&[])),
-            "/metrics",
-        );
+        let web = Web::new(watch::channel(empty()).1, "/metrics");
         let (server, client) = duplex(512);
         let (router, shutdown) = (
             web.unwrap().router(&Guard::open().unwrap()),

@@ -29,7 +29,7 @@ async fn healthy() -> Response {
 
 /// Fine once every source has listed or failed and one pass is made, or two minutes went by.
 async fn ready(State(web): State<Web>) -> Response {
-    match web.inner.progress.waiting() {
+    match web.records().progress.waiting() {
         None => plain(StatusCode::OK, "ready"),
         Some(waiting) => plain(StatusCode::SERVICE_UNAVAILABLE, &waiting.to_string()),
     }

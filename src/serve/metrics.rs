@@ -18,8 +18,9 @@ pub(super) async fn metrics(State(web): State<Web>, headers: HeaderMap) -> Respo
         return plain(StatusCode::SERVICE_UNAVAILABLE, &text);
     };
     let format = negotiate::format(&headers);
-    let own = Bytes::from(web.inner.own.encode(format));
+    let records = web.records();
+    let own = Bytes::from(records.own.encode(format));
     let end = Bytes::from_static(format.end().as_bytes());
-    let chunks = web.inner.store.encode(format).chain([own, end]);
+    let chunks = records.store.encode(format).chain([own, end]);
     body::answer(&headers, format.content_type(), chunks, turn)
 }

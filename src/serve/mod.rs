@@ -10,26 +10,31 @@ mod guard;
 mod gzip;
 mod health;
 mod html;
+mod lifecycle;
 mod metrics;
 mod negotiate;
 mod page;
+mod prefix;
 mod query;
 mod sheet;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use tokio::sync::watch;
 
-use crate::record::{Own, Progress, Store};
+use crate::record::Records;
 
 pub use connection::serve;
+use prefix::Prefix;
+
 pub use guard::Guard;
+pub use lifecycle::{Reload, Wish};
 
 /// Why nothing can be served.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,57 +59,60 @@ pub enum Error {
 }
 
 /// The paths of the pages and of the API, besides [`health::PATHS`] and `/`.
-const TAKEN: [&str; 4] = [page::TARGET, page::RUNBOOKS, api::TARGETS, api::SD];
+const TAKEN: [&str; 5] = [
+    page::TARGET,
+    page::RUNBOOKS,
+    api::TARGETS,
+    api::SD,
+    lifecycle::RELOAD,
+];
 
 /// What the handlers read.
 #[derive(Clone, Debug)]
 pub struct Web {
     inner: Arc<Inner>,
+    /// What is served; another one after the configuration was read again.
+    records: watch::Receiver<Records>,
     /// Whether what lists the targets is served.
     inventory: bool,
-    /// Between two regular probes of a door; where it is not known, neither is the next probe.
-    interval: Option<Duration>,
+    /// Where all of it is served.
+    prefix: Prefix,
+    /// Who reads the configuration again, where clients may ask for that.
+    reload: Option<Reload>,
 }
 
 #[derive(Debug)]
 struct Inner {
-    store: Arc<Store>,
-    own: Arc<Own>,
-    progress: Arc<Progress>,
     telemetry_path: String,
     scrapes: body::Turns,
     readers: body::Turns,
 }
 
 impl Web {
-    /// Serves the metrics of `store` and `own` at `telemetry_path`, and readiness by `progress`.
-    pub fn new(
-        store: Arc<Store>,
-        own: Arc<Own>,
-        progress: Arc<Progress>,
-        telemetry_path: &str,
-    ) -> Result<Self, Error> {
+    /// Serves the latest of `records`, their metrics at `telemetry_path`.
+    pub fn new(records: watch::Receiver<Records>, telemetry_path: &str) -> Result<Self, Error> {
         let telemetry_path = telemetry_path.to_owned();
         let plain = |c: char| c.is_ascii_alphanumeric() || "/._~-".contains(c);
         if !telemetry_path.starts_with('/') || !telemetry_path.chars().all(plain) {
             return Err(Error::PathMalformed(telemetry_path));
         }
-        if TAKEN.contains(&telemetry_path.as_str())
-            || health::PATHS.contains(&telemetry_path.as_str())
+        if TAKEN
+            .iter()
+            .chain(&health::PATHS)
+            .any(|taken| *taken == telemetry_path)
         {
             return Err(Error::PathTaken(telemetry_path));
         }
         Ok(Self {
             inner: Arc::new(Inner {
-                store,
-                own,
-                progress,
                 telemetry_path,
                 scrapes: body::Turns::new(metrics::SCRAPES),
                 readers: body::Turns::new(api::READERS),
             }),
+            records,
             inventory: true,
-            interval: None,
+            prefix: Prefix::default(),
+            reload: None,
         })
     }
 
@@ -114,17 +122,31 @@ impl Web {
         Self { inventory, ..self }
     }
 
-    /// Tells readers when a target is probed next, by the interval between regular probes.
+    /// Serves everything below this path: empty, or with a slash before and none behind it.
     #[must_use]
-    pub fn with_interval(self, interval: Duration) -> Self {
-        let interval = Some(interval);
-        Self { interval, ..self }
+    pub fn below(self, path: &str) -> Self {
+        let prefix = Prefix::new(path);
+        Self { prefix, ..self }
+    }
+
+    /// Lets clients ask `reload` to read the configuration again.
+    #[must_use]
+    pub fn with_reload(self, reload: Reload) -> Self {
+        let reload = Some(reload);
+        Self { reload, ..self }
+    }
+
+    /// What is known now.
+    fn records(&self) -> Records {
+        self.records.borrow().clone()
     }
 
     /// Every path that is answered, to whom the guard lets in.
     pub fn router(&self, guard: &Guard) -> Router {
         let metrics_at = self.inner.telemetry_path.as_str();
-        let mut router = health::routes().route(metrics_at, get(metrics::metrics));
+        let mut router = health::routes()
+            .merge(lifecycle::routes())
+            .route(metrics_at, get(metrics::metrics));
         if metrics_at != "/" {
             let page = if self.inventory {
                 get(page::table)
@@ -136,10 +158,11 @@ impl Web {
         if self.inventory {
             router = router.merge(api::routes()).merge(page::routes());
         }
-        router
+        let answered = router
             .fallback(|| async { plain(StatusCode::NOT_FOUND, "not found") })
             .with_state(self.clone())
-            .layer(middleware::from_fn_with_state(guard.clone(), guard::admit))
+            .layer(middleware::from_fn_with_state(guard.clone(), guard::admit));
+        self.prefix.before(answered)
     }
 }
 

@@ -45,11 +45,11 @@ pub(super) async fn table(State(web): State<Web>, uri: Uri) -> Response {
         Err(refusal) => return refusal,
     };
     let now = clock::now();
-    let mut all = web.inner.store.rows();
+    let mut all = web.records().store.rows();
     all.retain(report::is_shown);
     let mut html = Html::page("kube-https-exporter");
     html.put("<header>\n<h1>kube-https-exporter</h1>\n", &[]);
-    if let Some(waiting) = web.inner.progress.waiting() {
+    if let Some(waiting) = web.records().progress.waiting() {
         html.put(
             "<p role=\"status\">Still {}.</p>\n",
             &[&waiting.to_string()],

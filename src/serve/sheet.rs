@@ -23,7 +23,7 @@ const NAMES: usize = 25;
 
 /// The target whose place the query names.
 pub(super) async fn target(State(web): State<Web>, uri: Uri) -> Response {
-    match place(&uri).and_then(|place| web.inner.store.row(&place)) {
+    match place(&uri).and_then(|place| web.records().store.row(&place)) {
         Some(row) => show(&web, &row, clock::now()),
         None => plain(StatusCode::NOT_FOUND, "no such target; it may have gone"),
     }

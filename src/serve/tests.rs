@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use k8s_openapi::jiff::Timestamp;
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::record::samples;
-use crate::record::{RowRecord, Standing, own_families};
+use crate::record::{Own, Progress, RowRecord, Standing, Store, own_families};
 use crate::report::samples::{expired, good, named, unseen};
 
 /// Between two probes of a target.
@@ -35,17 +36,22 @@ async fn start_with(store: Store, inventory: bool) -> Server {
 }
 
 async fn start_guarded(store: Store, inventory: bool, guard: Guard) -> Server {
-    let web = Web::new(
-        Arc::new(store),
-        Arc::new(Own::new(&["ingress"], Duration::ZERO, Duration::ZERO, "")),
-        Arc::new(Progress::new(&["ingress"])),
-        "/metrics",
-    )
-    .map(|web| web.with_inventory(inventory).with_interval(INTERVAL));
+    let records = Records {
+        store: Arc::new(store),
+        own: Arc::new(Own::new(&["ingress"], INTERVAL, INTERVAL, "")),
+        progress: Arc::new(Progress::new(&["ingress"])),
+        interval: INTERVAL,
+    };
+    let web =
+        Web::new(watch::channel(records).1, "/metrics").map(|web| web.with_inventory(inventory));
+    listening(web.unwrap(), guard).await
+}
+
+async fn listening(web: Web, guard: Guard) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    let task = tokio::spawn(serve(vec![listener], web.unwrap(), guard, shutdown.clone()));
+    let task = tokio::spawn(serve(vec![listener], web, guard, shutdown.clone()));
     Server { at, shutdown, task }
 }
 
@@ -393,13 +399,8 @@ async fn shutdown_closes_idle_connections_and_the_listeners() {
 #[test]
 fn a_telemetry_path_must_be_plain_and_free() {
     let web = |path: &str| {
-        Web::new(
-            Arc::new(Store::new(&[], &[], Standing::default())),
-            Arc::new(Own::new(&[], Duration::ZERO, Duration::ZERO, "")),
-            Arc::new(Progress::new(&[])),
-            path,
-        )
-        .map(|web| drop(web.router(&Guard::open().unwrap())))
+        Web::new(watch::channel(samples::empty()).1, path)
+            .map(|web| drop(web.router(&Guard::open().unwrap())))
     };
     for path in ["/metrics", "/", "/a/b.c_d~e-f"] {
         assert_eq!(web(path), Ok(()), "{path}");
@@ -412,4 +413,28 @@ fn a_telemetry_path_must_be_plain_and_free() {
         Error::PathTaken("/livez".to_owned()).to_string(),
         r#"the telemetry path "/livez" is taken; choose another, such as "/metrics""#
     );
+}
+
+#[tokio::test]
+async fn everything_is_below_the_prefix() {
+    let web = Web::new(watch::channel(samples::empty()).1, "/metrics").unwrap();
+    let server = listening(web.below("/tls"), Guard::open().unwrap()).await;
+    for (path, says) in [
+        ("/tls/", "200 ok"),
+        ("/tls/metrics", "200 ok"),
+        ("/tls/-/healthy", "200 ok"),
+        ("/tls/api/v1/targets?limit=1", "200 ok"),
+        ("/", "307 temporary redirect"),
+        ("/tls", "307 temporary redirect"),
+        ("/metrics", "404 not found"),
+        ("/tlsx/metrics", "404 not found"),
+    ] {
+        let (head, _) = ask(&server, &format!("GET {path}"), "").await;
+        assert!(
+            head.starts_with(&format!("http/1.0 {says}")),
+            "{path}: {head}"
+        );
+        let away = head.contains("\r\nlocation: /tls/\r\n");
+        assert_eq!(away, says.starts_with('3'), "{path}: {head}");
+    }
 }

@@ -139,6 +139,17 @@ impl Exporter {
         answer.unwrap_or_else(|error| panic!("{path} cannot be read: {error}; {}", self.log()))
     }
 
+    /// What it answers to a POST at `path`.
+    pub(crate) async fn post(&self, path: &str) -> Answer {
+        let answer = http::ask(self.address, "POST", path).await;
+        answer.unwrap_or_else(|error| panic!("{path} cannot be asked: {error}; {}", self.log()))
+    }
+
+    /// Writes its configuration anew.
+    pub(crate) fn configure(&self, config: &str) {
+        self.site.write("config.yaml", config);
+    }
+
     /// Its metrics.
     pub(crate) async fn scrape(&self) -> Scrape {
         let answer = self.get("/metrics").await;
@@ -218,11 +229,17 @@ impl Exporter {
         fs::read_to_string(self.site.path("stdout")).unwrap()
     }
 
+    /// Sends it a signal, by its name without SIG.
+    pub(crate) fn signal(&self, name: &str) {
+        let number = self.child.id().unwrap().to_string();
+        let line = format!("kill -{name} {number}");
+        crate::process::run(crate::process::command("sh").args(["-c", &line]));
+    }
+
     /// Asks it to end, as Kubernetes does, and waits until it has.
     pub(crate) async fn stop(mut self) -> Ended {
         let started = Instant::now();
-        let number = self.child.id().unwrap().to_string();
-        crate::process::run(crate::process::command("sh").args(["-c", "kill -TERM $0", &number]));
+        self.signal("TERM");
         let ended = timeout(PATIENCE, self.child.wait()).await;
         let ended = ended.unwrap_or_else(|_| panic!("it does not end; {}", self.log()));
         Ended {

@@ -18,9 +18,14 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
-/// Asks for `path`. By HTTP 1.0, so that the answer comes whole and ends with the connection.
+/// Asks for `path`.
 pub(crate) async fn get(server: SocketAddr, path: &str) -> io::Result<Answer> {
-    let request = format!("GET {path} HTTP/1.0\r\nHost: {server}\r\n\r\n");
+    ask(server, "GET", path).await
+}
+
+/// By HTTP 1.0, so that the answer comes whole and ends with the connection.
+pub(crate) async fn ask(server: SocketAddr, method: &str, path: &str) -> io::Result<Answer> {
+    let request = format!("{method} {path} HTTP/1.0\r\nHost: {server}\r\n\r\n");
     let exchange = async {
         let mut stream = TcpStream::connect(server).await?;
         stream.write_all(request.as_bytes()).await?;

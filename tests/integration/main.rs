@@ -68,6 +68,8 @@ mod chart;
 mod confined;
 /// A real Prometheus: both formats, the alert rules, and promtool.
 mod prometheus;
+/// The configuration, read again while the program runs.
+mod reload;
 /// Who may come in: a real Prometheus with a certificate and a password, and promtool.
 mod guard;
 /// The exporter started as systemd does it.
