@@ -350,7 +350,7 @@ pub struct Log {
     /// warn]
     #[arg(long = "log.level", value_name = "LEVEL", hide_possible_values = true)]
     pub level: Option<Level>,
-    /// Log in this form, on standard error: logfmt or json
+    /// Log in this form, on standard error: logfmt, json, or ecs for Elasticsearch
     #[arg(
         long = "log.format",
         value_name = "FORMAT",

@@ -1,7 +1,10 @@
-//! Logs: one line an event, on standard error, as logfmt or as JSON with the same keys.
+//! Logs: one line an event, on standard error, as logfmt, as JSON with the same keys,
+//! or as JSON by the Elastic Common Schema.
 //!
 //! Much of what is logged comes from peers and tenants. Whatever they send, a line stays one
 //! line, and a terminal that shows it is not steered by it.
+
+mod ecs;
 
 use std::error::Error;
 use std::fmt;
@@ -38,6 +41,8 @@ pub enum Format {
     Logfmt,
     /// One JSON object a line.
     Json,
+    /// The same in the words of the Elastic Common Schema.
+    Ecs,
 }
 
 /// Sends this program's events to standard error from now on. Does nothing where that was done
@@ -99,6 +104,7 @@ where
         match self.format {
             Format::Logfmt => writeln!(to, "{}", pairs.logfmt()),
             Format::Json => writeln!(to, "{}", pairs.json()),
+            Format::Ecs => writeln!(to, "{}", quoted(&ecs::document(&pairs.0))),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::discover::{self, Catalog, Cluster, Context, Declaration};
 use crate::judge::{CHECKS, Policy, Roots};
 use crate::probe::{self, Prober};
-use crate::record::{self, Ledger, Own, Progress, Records, Standing, Store};
+use crate::record::{self, Change, Ledger, Own, Progress, Records, Standing, Store};
 use crate::schedule::{self, Part, Question, Schedule};
 
 /// Messages that may wait between two stages: enough that neither idles for the other, and few
@@ -31,12 +31,14 @@ pub struct Running {
     recorded: JoinHandle<()>,
 }
 
-/// Starts every stage but the last, which is for who wants it. Of what is discovered, `part` is looked at.
+/// Starts every stage but the last, which is for who wants it. Of what is discovered, `part` is looked at;
+/// whoever listens to `changes` hears what appears in the verdicts, and what is gone.
 pub fn start(
     config: Config,
     cluster: Option<Cluster>,
     roots: Roots,
     part: Part,
+    changes: broadcast::Sender<Change>,
 ) -> Result<Running, probe::Error> {
     let config = Arc::new(config);
     let context = Context {
@@ -103,21 +105,17 @@ pub fn start(
         }
     }));
     let progress = Arc::new(Progress::new(&sources));
-    let ledger = Ledger::new(
-        Arc::new(Policy::new(&config, roots)),
-        config.interval,
-        Arc::clone(&store),
-        Arc::clone(&own),
-        Arc::clone(&progress),
-    );
+    let records = Records {
+        store,
+        own,
+        progress,
+        interval: config.interval,
+    };
+    let policy = Arc::new(Policy::new(&config, roots));
+    let ledger = Ledger::new(policy, records.clone(), changes);
     let recorded = tokio::spawn(ledger.run(events));
     Ok(Running {
-        records: Records {
-            store,
-            own,
-            progress,
-            interval: config.interval,
-        },
+        records,
         sources,
         to_ask,
         stop,

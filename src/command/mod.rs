@@ -3,6 +3,7 @@
 mod baseline;
 mod check;
 mod demo;
+mod journal;
 mod print;
 mod progress;
 mod reload;
@@ -16,6 +17,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use tokio::sync::broadcast;
 use tracing::warn;
 
 use crate::cli::{self, Command};
@@ -204,12 +206,13 @@ async fn find_cluster(
     }
 }
 
-/// The stages, started.
+/// The stages, started; nobody hears of changes.
 fn start(
     config: Config,
     cluster: Option<Cluster>,
     roots: judge::Roots,
     part: Part,
 ) -> Result<run::Running, Error> {
-    Ok(run::start(config, cluster, roots, part)?)
+    let unheard = broadcast::Sender::new(1);
+    Ok(run::start(config, cluster, roots, part, unheard)?)
 }

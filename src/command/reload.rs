@@ -7,13 +7,13 @@ use std::io;
 use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::{Error, chain};
 use crate::clock;
-use crate::record::Records;
+use crate::record::{Change, Records};
 use crate::run::Running;
 use crate::serve::{Reload, Wish};
 
@@ -31,11 +31,13 @@ pub(super) fn wishes() -> io::Result<(Reload, mpsc::Receiver<Wish>)> {
     Ok((reload, wishes))
 }
 
-/// Grants wishes until `stop`, and keeps in `served` what is to be served; gives what runs then.
+/// Grants wishes until `stop`, keeps in `served` what is to be served, and tells `changes` what is gone by a
+/// takeover; gives what runs then.
 pub(super) async fn follow(
     mut running: Running,
     mut wishes: mpsc::Receiver<Wish>,
     served: watch::Sender<Records>,
+    changes: broadcast::Sender<Change>,
     begin: impl AsyncFn() -> Result<Running, Error>,
     stop: CancellationToken,
 ) -> Running {
@@ -44,7 +46,11 @@ pub(super) async fn follow(
         tokio::select! {
             () = stop.cancelled() => return running,
             () = running.records.progress.ready(), if settling => {
-                served.send_replace(running.records.clone());
+                let before = served.send_replace(running.records.clone());
+                for change in before.store.gone_in(&running.records.store) {
+                    // It fails where nobody listens.
+                    drop(changes.send(change));
+                }
                 settling = false;
             }
             Some(wish) = wishes.recv() => {

@@ -6,19 +6,22 @@ use std::num::NonZero;
 use std::process::ExitCode;
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{Environment, Error, find_cluster, load_config, reload, shutdown, start, systemd};
+use super::{Environment, Error, find_cluster, journal, load_config, reload, shutdown, systemd};
 use crate::cli::{Listen, Serve, Sharding, Web as WebFlags};
 use crate::config::Config;
 use crate::discover::Cluster;
 use crate::judge::Roots;
-use crate::record::Records;
-use crate::run::Running;
+use crate::record::{Change, Records};
+use crate::run::{self, Running};
 use crate::schedule::{Part, Shard};
 use crate::serve::{self, Guard, Web};
+
+/// Changes that may wait to be logged: a second's worth where a thousand doors break at once.
+const CHANGES: usize = 4096;
 
 /// Runs until it is told to end.
 pub(super) async fn serve(typed: Serve, environment: &Environment) -> Result<ExitCode, Error> {
@@ -41,21 +44,35 @@ pub(super) async fn serve(typed: Serve, environment: &Environment) -> Result<Exi
         cluster = plan.context(),
         "started",
     );
-    let running = plan.start(part.clone())?;
+    let changes = broadcast::Sender::new(CHANGES);
+    let told = changes.subscribe();
+    let running = plan.start(part.clone(), changes.clone())?;
     if let Some(socket) = &environment.notify_socket
         && let Err(error) = systemd::ready(socket)
     {
         warn!(%error, "could not tell systemd that the exporter serves");
     }
     let (served, records) = watch::channel(running.records.clone());
+    let summarised = records.clone();
     let mut web = web(records, &typed.web)?;
     if typed.enable_lifecycle {
         web = web.with_reload(reload);
     }
-    let begin = async || self::plan(&typed, environment).await?.start(part.clone());
-    let (running, ()) = tokio::join!(
-        reload::follow(running, wishes, served, begin, stop.clone()),
-        serve::serve(listeners, web, guard, stop),
+    let begin = async || {
+        let plan = self::plan(&typed, environment).await?;
+        plan.start(part.clone(), changes.clone())
+    };
+    let (running, (), _) = tokio::join!(
+        reload::follow(
+            running,
+            wishes,
+            served,
+            changes.clone(),
+            begin,
+            stop.clone()
+        ),
+        serve::serve(listeners, web, guard, stop.clone()),
+        stop.run_until_cancelled(journal::keep(told, summarised, &typed.web)),
     );
     running.stop().await;
     Ok(ExitCode::SUCCESS)
@@ -86,8 +103,14 @@ impl Plan {
         self.cluster.as_ref().map(|cluster| &*cluster.context)
     }
 
-    fn start(self, part: Part) -> Result<Running, Error> {
-        start(self.config, self.cluster, self.roots, part)
+    fn start(self, part: Part, changes: broadcast::Sender<Change>) -> Result<Running, Error> {
+        Ok(run::start(
+            self.config,
+            self.cluster,
+            self.roots,
+            part,
+            changes,
+        )?)
     }
 }
 

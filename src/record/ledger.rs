@@ -9,7 +9,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 use tokio::time::MissedTickBehavior;
 
 use crate::clock;
@@ -21,9 +21,11 @@ use crate::model::{
 };
 use crate::schedule::Event;
 
+use super::change::Change;
 use super::fold;
 use super::own::Own;
 use super::progress::Progress;
+use super::records::Records;
 use super::row::Seen;
 use super::store::Store;
 
@@ -48,6 +50,7 @@ pub struct Ledger {
     store: Arc<Store>,
     own: Arc<Own>,
     progress: Arc<Progress>,
+    changes: broadcast::Sender<Change>,
 }
 
 #[derive(Debug)]
@@ -67,16 +70,16 @@ struct Known<Seen> {
 }
 
 impl Ledger {
-    /// An empty ledger that publishes to `store`, counts in `own` and tells `progress`. A verdict
-    /// is judged again when it is older than `fresh_for`, the interval between regular probes.
+    /// An empty ledger that fills `records`, and tells whoever listens to `changes`. A verdict is
+    /// judged again when it is older than the interval between regular probes.
     #[must_use]
-    pub fn new(
-        policy: Arc<Policy>,
-        fresh_for: Duration,
-        store: Arc<Store>,
-        own: Arc<Own>,
-        progress: Arc<Progress>,
-    ) -> Self {
+    pub fn new(policy: Arc<Policy>, records: Records, changes: broadcast::Sender<Change>) -> Self {
+        let Records {
+            store,
+            own,
+            progress,
+            interval: fresh_for,
+        } = records;
         Self {
             policy,
             judge: judge::judge,
@@ -88,6 +91,7 @@ impl Ledger {
             store,
             own,
             progress,
+            changes,
         }
     }
 
@@ -114,7 +118,7 @@ impl Ledger {
             Event::Stored(object) => self.publish_stored(&object, now),
             Event::StoredGone(place) => {
                 self.stored.remove(&place);
-                self.store.remove_stored(&place);
+                self.tell(self.store.remove_stored(&place));
             }
             Event::Tls(door, report) => {
                 self.own.regular_probe(&report);
@@ -203,7 +207,7 @@ impl Ledger {
         if let Some(old) = self.rows.remove(place) {
             self.unlink(place, &old.what, None);
         }
-        self.store.remove(place);
+        self.tell(self.store.remove(place));
     }
 
     /// Takes the row off the doors of `old` that it does not `keep`.
@@ -228,7 +232,7 @@ impl Ledger {
             let seen = self.seen(&target);
             let probed = probed(&seen.tls);
             let verdict = self.with_case(&target, now, self.judge);
-            self.store.publish(target, verdict, probed, seen);
+            self.tell(self.store.publish(target, verdict, probed, seen));
         }
     }
 
@@ -247,12 +251,19 @@ impl Ledger {
 
     fn publish_stored(&mut self, object: &Arc<StoredObject>, now: UnixTime) {
         let verdict = judge::judge_stored(object, &self.policy, now);
-        self.store.publish_stored(Arc::clone(object), verdict);
+        self.tell(self.store.publish_stored(Arc::clone(object), verdict));
         let judged = Judged {
             what: Arc::clone(object),
             at: now,
         };
         self.stored.insert(object.place.clone(), judged);
+    }
+
+    fn tell(&self, changes: Vec<Change>) {
+        for change in changes {
+            // It fails where nobody listens.
+            drop(self.changes.send(change));
+        }
     }
 
     fn with_case<T>(&self, target: &Target, now: UnixTime, f: impl FnOnce(&Case<'_>) -> T) -> T {

@@ -13,6 +13,7 @@
 
 mod text;
 mod catalogue;
+mod change;
 mod block;
 mod row;
 mod summary;
@@ -27,6 +28,7 @@ mod progress;
 mod records;
 
 pub use catalogue::Standing;
+pub use change::{Change, Subject, Where};
 pub use encoder::Encoder;
 pub use ledger::Ledger;
 pub use own::Own;

@@ -7,6 +7,7 @@ use crate::discover::DropReason;
 use crate::model::{Family, Place, StoredObject, StoredPlace, Target, Verdict};
 
 use super::catalogue::{Catalogue, Standing};
+use super::change::{Change, changes};
 use super::encoder::Encoder;
 use super::row::{RowRecord, Seen, StoredRecord};
 use super::summary::Totals;
@@ -72,41 +73,83 @@ impl Store {
         self.lock().rows.get(place).cloned()
     }
 
-    /// Records what was judged of a target, in the place of what had been; `probed` says that a
-    /// certificate was seen there, ever; `seen` is all that was.
-    pub(super) fn publish(&self, target: Arc<Target>, verdict: Verdict, probed: bool, seen: Seen) {
+    /// Records what was judged of a target, in the place of what had been, and tells what changed;
+    /// `probed` says that a certificate was seen there, ever; `seen` is all that was.
+    pub(super) fn publish(
+        &self,
+        target: Arc<Target>,
+        verdict: Verdict,
+        probed: bool,
+        seen: Seen,
+    ) -> Vec<Change> {
         let place = target.row.place();
         let record = RowRecord::new(&self.catalogue, target, verdict, probed, seen);
-        let mut inner = self.lock();
-        let Inner { rows, totals, .. } = &mut *inner;
-        totals.replace(rows.get(&place), &record);
-        rows.insert(place, record);
+        let old = {
+            let mut inner = self.lock();
+            let Inner { rows, totals, .. } = &mut *inner;
+            totals.replace(rows.get(&place), &record);
+            rows.insert(place, record.clone())
+        };
+        changes(old.as_ref(), Some(&record))
     }
 
     /// Forgets a row.
-    pub(super) fn remove(&self, place: &Place) {
-        let mut inner = self.lock();
-        if let Some(record) = inner.rows.remove(place) {
-            inner.totals.remove(&record);
-        }
+    pub(super) fn remove(&self, place: &Place) -> Vec<Change> {
+        let old = {
+            let mut inner = self.lock();
+            let old = inner.rows.remove(place);
+            if let Some(record) = &old {
+                inner.totals.remove(record);
+            }
+            old
+        };
+        changes(old.as_ref(), None)
     }
 
     /// Records what was judged of stored certificates, in the place of what had been.
-    pub(super) fn publish_stored(&self, object: Arc<StoredObject>, verdict: Verdict) {
+    pub(super) fn publish_stored(
+        &self,
+        object: Arc<StoredObject>,
+        verdict: Verdict,
+    ) -> Vec<Change> {
         let place = object.place.clone();
         let record = StoredRecord::new(&self.catalogue, object, verdict);
-        let mut inner = self.lock();
-        let Inner { stored, totals, .. } = &mut *inner;
-        totals.replace_stored(stored.get(&place), &record);
-        stored.insert(place, record);
+        let old = {
+            let mut inner = self.lock();
+            let Inner { stored, totals, .. } = &mut *inner;
+            totals.replace_stored(stored.get(&place), &record);
+            stored.insert(place, record.clone())
+        };
+        changes(old.as_ref(), Some(&record))
     }
 
     /// Forgets stored certificates.
-    pub(super) fn remove_stored(&self, place: &StoredPlace) {
-        let mut inner = self.lock();
-        if let Some(record) = inner.stored.remove(place) {
-            inner.totals.remove_stored(&record);
-        }
+    pub(super) fn remove_stored(&self, place: &StoredPlace) -> Vec<Change> {
+        let old = {
+            let mut inner = self.lock();
+            let old = inner.stored.remove(place);
+            if let Some(record) = &old {
+                inner.totals.remove_stored(record);
+            }
+            old
+        };
+        changes(old.as_ref(), None)
+    }
+
+    /// What is found here and not in `next`, which takes over from this.
+    #[must_use]
+    pub fn gone_in(&self, next: &Self) -> Vec<Change> {
+        let rows = self.rows().into_iter().flat_map(|old| {
+            let new = next.row(&old.target.row.place());
+            changes(Some(&old), new.as_ref())
+        });
+        let after: BTreeMap<_, _> = (next.stored().into_iter())
+            .map(|one| (one.object.place.clone(), one))
+            .collect();
+        let stored = self.stored();
+        let stored =
+            (stored.iter()).flat_map(|old| changes(Some(old), after.get(&old.object.place)));
+        rows.chain(stored).filter(|change| !change.holds).collect()
     }
 
     /// Makes a source known, so that it shows before it has a row.

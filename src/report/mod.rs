@@ -5,6 +5,7 @@
 //! API show the same report, in the same order, by the same filters.
 
 mod filter;
+mod journal;
 mod name;
 mod order;
 mod runbook;
@@ -13,6 +14,7 @@ mod time;
 mod view;
 
 pub use filter::Filter;
+pub use journal::tell;
 pub use name::{door, named, object};
 pub use order::{is_shown, sort, status, worst};
 pub use runbook::runbook;

@@ -249,8 +249,13 @@ impl Exporter {
     }
 }
 
-/// Where it listens, once the log says so.
+/// Where it listens on loopback, once the log says so in whichever form.
 fn listening(log: &str) -> Option<SocketAddr> {
-    let (_, rest) = log.split_once("msg=listening address=")?;
-    rest.split_once('\n')?.0.parse().ok()
+    let whole = log
+        .split_inclusive('\n')
+        .filter(|line| line.ends_with('\n'));
+    let line = whole.into_iter().find(|line| line.contains("listening"))?;
+    let (_, rest) = line.split_once("127.0.0.1:")?;
+    let (port, _) = rest.split_once(|c: char| !c.is_ascii_digit())?;
+    format!("127.0.0.1:{port}").parse().ok()
 }

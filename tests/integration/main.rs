@@ -70,6 +70,8 @@ mod confined;
 mod prometheus;
 /// The configuration, read again while the program runs.
 mod reload;
+/// What the log says of changes.
+mod journal;
 /// Who may come in: a real Prometheus with a certificate and a password, and promtool.
 mod guard;
 /// The exporter started as systemd does it.

@@ -43,10 +43,13 @@ const FRESH: Duration = Duration::from_secs(100);
 fn ledger() -> Ledger {
     let mut families = vec![&SUCCESS, &NOT_AFTER, &VERSION, &DECLARED];
     families.extend(own_families());
-    let store = Arc::new(Store::new(&families, &[], Standing::default()));
-    let own = Arc::new(Own::new(&["ingress"], FRESH, FRESH, ""));
-    let progress = Arc::new(Progress::new(&["ingress"]));
-    let mut ledger = Ledger::new(policy(), FRESH, store, own, progress);
+    let records = Records {
+        store: Arc::new(Store::new(&families, &[], Standing::default())),
+        own: Arc::new(Own::new(&["ingress"], FRESH, FRESH, "")),
+        progress: Arc::new(Progress::new(&["ingress"])),
+        interval: FRESH,
+    };
+    let mut ledger = Ledger::new(policy(), records, broadcast::Sender::new(16));
     ledger.judge = repeat;
     ledger
 }
