@@ -40,7 +40,8 @@ test: ## Install what is needed, then run everything that CI runs
 # command:Debian package that has it
 PROGRAMS := cc:build-essential openssl:openssl nginx:nginx-light haproxy:haproxy gnutls-serv:gnutls-bin \
   selfserv:libnss3-tools javac:default-jdk-headless node:nodejs python3:python3-venv \
-  ip:iproute2 unshare:util-linux prometheus-alertmanager:prometheus-alertmanager chromium:chromium \
+  ip:iproute2 unshare:util-linux prometheus-alertmanager:prometheus-alertmanager \
+  prometheus-blackbox-exporter:prometheus-blackbox-exporter chromium:chromium \
   aiosmtpd:python3-aiosmtpd slapd:slapd postgres:postgresql mariadbd:mariadb-server-core
 
 GO_BUILD := go build -trimpath -tags remove_all_sd,enable_kubernetes_sd

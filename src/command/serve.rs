@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::num::NonZero;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
@@ -12,13 +13,13 @@ use tracing::{info, warn};
 
 use super::{Environment, Error, find_cluster, journal, load_config, reload, shutdown, systemd};
 use crate::cli::{Listen, Serve, Sharding, Web as WebFlags};
-use crate::config::Config;
+use crate::config::{Config, ProbeEndpoint};
 use crate::discover::Cluster;
 use crate::judge::Roots;
 use crate::record::{Change, Records};
 use crate::run::{self, Running};
 use crate::schedule::{Part, Shard};
-use crate::serve::{self, Guard, Web};
+use crate::serve::{self, Endpoint, Guard, Web};
 
 /// Changes that may wait to be logged: a second's worth where a thousand doors break at once.
 const CHANGES: usize = 4096;
@@ -46,6 +47,10 @@ pub(super) async fn serve(typed: Serve, environment: &Environment) -> Result<Exi
     );
     let changes = broadcast::Sender::new(CHANGES);
     let told = changes.subscribe();
+    // Without a word on it, only who is on this machine may ask.
+    let local =
+        (listeners.iter()).all(|one| one.local_addr().is_ok_and(|at| at.ip().is_loopback()));
+    let endpoint = watch::Sender::new(plan.endpoint(local)?);
     let running = plan.start(part.clone(), changes.clone())?;
     if let Some(socket) = &environment.notify_socket
         && let Err(error) = systemd::ready(socket)
@@ -54,13 +59,16 @@ pub(super) async fn serve(typed: Serve, environment: &Environment) -> Result<Exi
     }
     let (served, records) = watch::channel(running.records.clone());
     let summarised = records.clone();
-    let mut web = web(records, &typed.web)?;
+    let mut web = web(records, &typed.web)?.with_endpoint(endpoint.subscribe());
     if typed.enable_lifecycle {
         web = web.with_reload(reload);
     }
     let begin = async || {
         let plan = self::plan(&typed, environment).await?;
-        plan.start(part.clone(), changes.clone())
+        let next = plan.endpoint(local)?;
+        let running = plan.start(part.clone(), changes.clone())?;
+        endpoint.send_replace(next);
+        Ok(running)
     };
     let (running, (), _) = tokio::join!(
         reload::follow(
@@ -101,6 +109,17 @@ impl Plan {
     /// How the kubeconfig calls the cluster.
     fn context(&self) -> Option<&str> {
         self.cluster.as_ref().map(|cluster| &*cluster.context)
+    }
+
+    /// What answers `/probe`: nothing where it is not configured, unless everybody who asks is on this machine.
+    fn endpoint(&self, local: bool) -> Result<Option<Arc<Endpoint>>, Error> {
+        let unsaid = ProbeEndpoint::default();
+        let asked = self.config.probe_endpoint.as_ref();
+        let Some(asked) = asked.or_else(|| local.then_some(&unsaid)) else {
+            return Ok(None);
+        };
+        let endpoint = Endpoint::new(&self.config, asked, self.roots.clone())?;
+        Ok(Some(Arc::new(endpoint)))
     }
 
     fn start(self, part: Part, changes: broadcast::Sender<Change>) -> Result<Running, Error> {

@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::document::rows;
 use super::field::{Field, Section};
 use super::node::Value;
-use super::value;
+use super::value::{self, MAX_TIMEOUT};
 use super::{
-    Caps, Config, Discovery, Expiry, Files, Metrics, PerAddress, Profile, Security, Threshold,
-    Trust, expectation, rule, secret, suggest, target,
+    Caps, Config, Discovery, Expiry, Files, Metrics, PerAddress, ProbeEndpoint, Profile, Security,
+    Threshold, Trust, expectation, rule, secret, suggest, target,
 };
 use crate::model::clean;
 
@@ -16,8 +16,6 @@ const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_hours(24);
 /// The shortest deadline that a handshake across a continent can meet.
 const MIN_TIMEOUT: Duration = Duration::from_millis(100);
-/// No server that takes longer is of use to anybody.
-const MAX_TIMEOUT: Duration = Duration::from_mins(5);
 /// A longer interval (`5M` is five months) is a slip, and tells too little too late.
 const MAX_INTERVAL: Duration = Duration::from_hours(24 * 30);
 /// More than any certificate's useful lifetime.
@@ -68,6 +66,7 @@ impl Default for Config {
             secrets: Vec::new(),
             default_certificates: Vec::new(),
             metrics: Metrics::default(),
+            probe_endpoint: None,
             security: Security::default(),
         }
     }
@@ -271,6 +270,17 @@ impl Section for Config {
             inside: Some(rows::<Metrics>),
         },
         Field {
+            name: "probe_endpoint",
+            kind: "map",
+            default: "(off, but where only this machine can ask)",
+            meaning: "Answers `/probe?target=&module=` as `blackbox_exporter` and `ssl_exporter` do. `security` applies to \
+                      what is asked for.",
+            read: |config, written| {
+                written.section(config.probe_endpoint.get_or_insert_default());
+            },
+            inside: Some(rows::<ProbeEndpoint>),
+        },
+        Field {
             name: "security",
             kind: "map",
             default: "{}",
@@ -280,7 +290,7 @@ impl Section for Config {
             inside: Some(rows::<Security>),
         },
     ];
-    const PLANNED: &'static [&'static str] = &["resolve", "probe_endpoint"];
+    const PLANNED: &'static [&'static str] = &["resolve"];
 }
 
 fn profile(value: &Value) -> Result<Profile, String> {

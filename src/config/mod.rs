@@ -20,6 +20,8 @@ mod value;
 mod host;
 mod field;
 mod files;
+mod modules;
+mod probe_endpoint;
 mod fields;
 mod discovery;
 mod trust;
@@ -49,6 +51,8 @@ pub use error::{Error, Position, Problem};
 pub use expectation::ReachExpectation;
 pub use files::Files;
 pub use host::host_port;
+pub use modules::{Http, Module, Modules, Speaks};
+pub use probe_endpoint::ProbeEndpoint;
 pub use rule::{Rule, RuleMatch, rule_for};
 pub use secret::SecretName;
 pub use security::Security;
@@ -182,6 +186,8 @@ pub struct Config {
     pub default_certificates: Vec<Fingerprint>,
     /// What is left out of the metrics.
     pub metrics: Metrics,
+    /// What `/probe` may be asked; nothing where it is not configured.
+    pub probe_endpoint: Option<ProbeEndpoint>,
     /// Where tenants' names and addresses may lead.
     pub security: Security,
 }

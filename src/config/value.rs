@@ -9,6 +9,9 @@ use super::node::Value;
 use super::suggest;
 use crate::model::{Fingerprint, LABEL_LIMIT, UnixTime, clean};
 
+/// No server that takes longer to answer is of use to anybody.
+pub(super) const MAX_TIMEOUT: Duration = Duration::from_mins(5);
+
 /// Characters of a Kubernetes name (RFC 1123 label, as `metadata.namespace` takes it).
 const NAMESPACE_LENGTH: usize = 63;
 /// Octets of a SHA-256 fingerprint.

@@ -63,7 +63,7 @@ pub(super) enum AnchorKind {
 }
 
 /// The trust anchors of every kind of target.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Roots {
     stores: HashMap<RootsRef, Store>,
 }
@@ -118,7 +118,10 @@ impl Roots {
             .targets
             .iter()
             .filter_map(|target| target.ca_file.as_ref());
-        for path in rules.chain(targets) {
+        let modules = config.probe_endpoint.iter();
+        let modules = modules.flat_map(|endpoint| endpoint.modules.by_name.values());
+        let modules = modules.filter_map(|module| module.ca_file.as_ref());
+        for path in rules.chain(targets).chain(modules) {
             let own = RootsRef::File(Arc::clone(path));
             if !roots.stores.contains_key(&own) {
                 add_file(roots.store(own), path)?;

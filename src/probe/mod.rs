@@ -6,7 +6,7 @@
 //! (bytes in), put to use by `version` (is it accepted?) and `legacy` (which certificate is
 //! shown?). `deep` is the deep probe's plan: versions, then `suites` and groups, which it
 //! `eliminate`s. Where a port begins in clear, `starttls` comes before any hello. `plaintext` asks
-//! for HTTP in clear, `https` over TLS.
+//! for HTTP in clear, `https` over TLS, and `web` either way for who asks for a single probe.
 
 mod deep;
 mod dial;
@@ -26,6 +26,7 @@ pub mod names;
 mod records;
 pub mod suites;
 pub mod version;
+mod web;
 
 #[cfg(test)]
 mod testdata;
@@ -52,6 +53,8 @@ use crate::model::{
 };
 use crate::schedule::Probe;
 
+pub use web::{WebAnswer, WebRequest};
+
 /// Why no probe can be made at all.
 #[derive(Debug, thiserror::Error)]
 #[error("the TLS library supports no protocol version")]
@@ -77,6 +80,29 @@ impl Prober {
             chains,
             timeout: config.timeout,
         })
+    }
+
+    /// The addresses behind `address` that `security` permits, in a stable order; at least one.
+    pub async fn addresses(
+        &self,
+        address: &Address,
+        deadline: Instant,
+    ) -> Result<Vec<IpAddr>, Failure> {
+        self.dialer.addresses(address, true, deadline).await
+    }
+
+    /// Connects to an address, and closes.
+    pub async fn reach(&self, ip: IpAddr, port: u16, deadline: Instant) -> Result<(), Failure> {
+        connect(ip, port, deadline).await.map(drop)
+    }
+
+    /// The same with another deadline for each probe.
+    #[must_use]
+    pub fn within(&self, timeout: Duration) -> Self {
+        Self {
+            timeout,
+            ..self.clone()
+        }
     }
 
     async fn attempt(&self, door: &TlsDoor, ip: IpAddr, deadline: Instant) -> TlsAttempt {

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -14,7 +13,7 @@ use prometheus_client::registry::Registry;
 use crate::discover::{Health, Permissions};
 use crate::model::{DeepReport, Failure, Reason, TlsReport, UnixTime};
 
-use super::legacy;
+use super::once;
 use super::process::Process;
 use super::text::Format;
 
@@ -181,16 +180,7 @@ impl Own {
     /// Everything in this format, without an end mark.
     #[must_use]
     pub fn encode(&self, format: Format) -> String {
-        let mut text = String::new();
-        // Writing to a string cannot fail, and nothing else in it can.
-        if encode_registry(&mut text, &self.registry).is_err() {
-            tracing::error!("the metrics about the exporter itself could not be written");
-            text.clear();
-        }
-        match format {
-            Format::OpenMetrics => text,
-            Format::Text => legacy::text(&text),
-        }
+        once::encode(&self.registry, format)
     }
 
     /// Counts a regular probe: one for each address, or one where none could be dialled.

@@ -1,6 +1,6 @@
 //! Serve: metrics, health, the status page and the API over HTTP.
 //!
-//! Nothing here waits for the network that is probed: a scrape copies what [`crate::record`] has.
+//! A scrape copies what [`crate::record`] has, and waits for nothing; only `probe` makes one for who asks.
 //! Clients may be slow, stuck or hostile: connections, scrapes at once and every wait are bounded.
 
 mod api;
@@ -13,8 +13,10 @@ mod html;
 mod lifecycle;
 mod metrics;
 mod negotiate;
+mod pace;
 mod page;
 mod prefix;
+mod probe;
 mod query;
 mod sheet;
 
@@ -35,6 +37,7 @@ use prefix::Prefix;
 
 pub use guard::Guard;
 pub use lifecycle::{Reload, Wish};
+pub use probe::Endpoint;
 
 /// Why nothing can be served.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,7 +62,8 @@ pub enum Error {
 }
 
 /// The paths of the pages and of the API, besides [`health::PATHS`] and `/`.
-const TAKEN: [&str; 5] = [
+const TAKEN: [&str; 6] = [
+    probe::PROBE,
     page::TARGET,
     page::RUNBOOKS,
     api::TARGETS,
@@ -77,6 +81,8 @@ pub struct Web {
     inventory: bool,
     /// Where all of it is served.
     prefix: Prefix,
+    /// What answers `/probe`, where anything does; another one after a reload.
+    endpoint: Option<watch::Receiver<Option<Arc<Endpoint>>>>,
     /// Who reads the configuration again, where clients may ask for that.
     reload: Option<Reload>,
 }
@@ -112,6 +118,7 @@ impl Web {
             records,
             inventory: true,
             prefix: Prefix::default(),
+            endpoint: None,
             reload: None,
         })
     }
@@ -136,6 +143,17 @@ impl Web {
         Self { reload, ..self }
     }
 
+    /// Answers `/probe` by the latest of these.
+    #[must_use]
+    pub fn with_endpoint(self, endpoint: watch::Receiver<Option<Arc<Endpoint>>>) -> Self {
+        let endpoint = Some(endpoint);
+        Self { endpoint, ..self }
+    }
+
+    fn endpoint(&self) -> Option<Arc<Endpoint>> {
+        self.endpoint.as_ref()?.borrow().clone()
+    }
+
     /// What is known now.
     fn records(&self) -> Records {
         self.records.borrow().clone()
@@ -146,6 +164,7 @@ impl Web {
         let metrics_at = self.inner.telemetry_path.as_str();
         let mut router = health::routes()
             .merge(lifecycle::routes())
+            .merge(probe::routes())
             .route(metrics_at, get(metrics::metrics));
         if metrics_at != "/" {
             let page = if self.inventory {

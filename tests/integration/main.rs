@@ -68,6 +68,8 @@ mod chart;
 mod confined;
 /// A real Prometheus: both formats, the alert rules, and promtool.
 mod prometheus;
+/// `/probe`, beside a real `blackbox_exporter`.
+mod probe;
 /// The configuration, read again while the program runs.
 mod reload;
 /// What the log says of changes.
