@@ -26,7 +26,6 @@ pub struct Running {
     pub records: Records,
     /// The sources that are on.
     pub sources: Vec<&'static str>,
-    to_ask: mpsc::Sender<Question>,
     stop: CancellationToken,
     recorded: JoinHandle<()>,
 }
@@ -110,6 +109,7 @@ pub fn start(
         own,
         progress,
         interval: config.interval,
+        questions: to_ask,
     };
     let policy = Arc::new(Policy::new(&config, roots));
     let ledger = Ledger::new(policy, records.clone(), changes);
@@ -117,7 +117,6 @@ pub fn start(
     Ok(Running {
         records,
         sources,
-        to_ask,
         stop,
         recorded,
     })
@@ -127,8 +126,8 @@ impl Running {
     /// What was declared of a host, and what became of that; nothing where the schedule has ended.
     pub async fn why(&self, host: &str) -> Vec<Declaration> {
         let (answer, answered) = oneshot::channel();
-        let host = host.into();
-        if self.to_ask.send(Question { host, answer }).await.is_err() {
+        let question = Question::Why(host.into(), answer);
+        if self.records.questions.send(question).await.is_err() {
             return Vec::new();
         }
         answered.await.unwrap_or_default()

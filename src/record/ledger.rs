@@ -79,6 +79,7 @@ impl Ledger {
             own,
             progress,
             interval: fresh_for,
+            questions: _,
         } = records;
         Self {
             policy,

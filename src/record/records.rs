@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
+
 use super::{Own, Progress, Store};
+use crate::schedule::Question;
 
 /// What is recorded. Copies share it.
 #[derive(Clone, Debug)]
@@ -16,4 +19,6 @@ pub struct Records {
     pub progress: Arc<Progress>,
     /// Between two regular probes of a door.
     pub interval: Duration,
+    /// Where the schedule that fills all this takes questions.
+    pub questions: mpsc::Sender<Question>,
 }

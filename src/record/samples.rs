@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
+
 use crate::model::{
     Address, Certificate, Chain, ClientAuth, Expectation, Failure, Family, FindingSpec,
     Fingerprint, Handshake, Kind, Owner, PlainDoor, PlaintextRule, Reason, RequestPath, Requests,
@@ -20,6 +22,7 @@ pub(crate) fn empty() -> Records {
         own: Arc::new(Own::new(&[], Duration::ZERO, Duration::ZERO, "")),
         progress: Arc::new(Progress::new(&[])),
         interval: Duration::ZERO,
+        questions: mpsc::channel(1).0,
     }
 }
 

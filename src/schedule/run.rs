@@ -39,19 +39,19 @@ pub struct Schedule {
     pub updates: mpsc::Receiver<(&'static str, Update)>,
     /// Where to pass on what became of it.
     pub events: mpsc::Sender<Event>,
-    /// Questions about what was declared.
+    /// What people ask.
     pub questions: mpsc::Receiver<Question>,
     /// What is looked at, of all that the sources say.
     pub part: Part,
 }
 
-/// A question: what was declared of a host, and what became of it.
+/// What is asked of the schedule, and where the answer goes; nobody need be waiting for it.
 #[derive(Debug)]
-pub struct Question {
-    /// The host, as [`Catalog::why`] takes it.
-    pub host: Arc<str>,
-    /// Where the answer goes.
-    pub answer: oneshot::Sender<Vec<Declaration>>,
+pub enum Question {
+    /// What was declared of a host, as [`Catalog::why`] takes it, and what became of it.
+    Why(Arc<str>, oneshot::Sender<Vec<Declaration>>),
+    /// To probe a row's doors at once; whether there is such a row.
+    Now(Place, oneshot::Sender<bool>),
 }
 
 /// Runs until `stop`, or until nobody listens to the events any more. Probes that are under way
@@ -145,9 +145,8 @@ impl<P: Probe> Task<P> {
                         Ok(())
                     }
                 }
-                Some(Question { host, answer }) = questions.recv() => {
-                    // Who asked may not be waiting any more.
-                    drop(answer.send(self.catalog.why(&host)));
+                Some(question) = questions.recv() => {
+                    self.answer(question);
                     Ok(())
                 }
                 Some(done) = self.running.join_next() => match done {
@@ -163,6 +162,21 @@ impl<P: Probe> Task<P> {
             };
             if ended.is_err() {
                 return;
+            }
+        }
+    }
+
+    fn answer(&mut self, question: Question) {
+        match question {
+            Question::Why(host, answer) => drop(answer.send(self.catalog.why(&host))),
+            Question::Now(place, answer) => {
+                let target = self.targets.get(&place);
+                for door in target.into_iter().flat_map(|target| doors_of(target)) {
+                    self.queue.request(&door, Instant::now());
+                }
+                let known = target.is_some();
+                // Who asked may not be waiting any more.
+                let (Ok(()) | Err(_)) = answer.send(known);
             }
         }
     }

@@ -113,6 +113,7 @@ fn declared(name: &str, hosts: &[&str]) -> Declared {
 struct Bench {
     updates: mpsc::Sender<(&'static str, Update)>,
     events: mpsc::Receiver<Event>,
+    questions: mpsc::Sender<Question>,
     probe: Arc<Refusing>,
     stop: CancellationToken,
 }
@@ -128,13 +129,14 @@ fn start_with(config: &Config) -> Bench {
 fn start_part(config: &Config, part: Part) -> Bench {
     let (updates, from_sources) = mpsc::channel(16);
     let (to_record, events) = mpsc::channel(16);
+    let (questions, asked) = mpsc::channel(1);
     let config = config.clone();
     let schedule = Schedule {
         catalog: Catalog::new(&config),
         sources: vec!["ingress"],
         updates: from_sources,
         events: to_record,
-        questions: mpsc::channel(1).1,
+        questions: asked,
         part,
     };
     let probe = Arc::new(Refusing::default());
@@ -144,6 +146,7 @@ fn start_part(config: &Config, part: Part) -> Bench {
     Bench {
         updates,
         events,
+        questions,
         probe,
         stop,
     }
@@ -246,6 +249,39 @@ async fn an_object_that_vanishes_takes_its_row_and_is_not_probed_again() {
     assert_eq!(bench.until("gone a.example").await, ["gone a.example"]);
     tokio::time::sleep(Duration::from_hours(1)).await;
     assert_eq!(bench.probe.probed.lock().unwrap().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_has_a_row_probed_at_once_and_hears_whether_there_is_one() {
+    let mut bench = start();
+    let listed = Update::Listed(vec![declared("web", &["a.example"])]);
+    bench.say(listed).await;
+    bench
+        .say(Update::Health(Health::Synced(clock::now())))
+        .await;
+    bench.until("first pass").await;
+    let place = declared("web", &["a.example"]).targets[0].row.place();
+    let other = Place {
+        host: "b.example".into(),
+        ..place.clone()
+    };
+    let started = Instant::now();
+    for (place, known) in [(other, false), (place, true)] {
+        let (answer, answered) = oneshot::channel();
+        bench
+            .questions
+            .send(Question::Now(place, answer))
+            .await
+            .unwrap();
+        assert_eq!(answered.await, Ok(known));
+    }
+    bench.until("tls a.example").await;
+    // Long before its next turn.
+    assert!(
+        started.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        started.elapsed()
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use axum::Router;
 use futures::future::join_all;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -82,7 +85,8 @@ async fn accept_all(
             accepted = accept(&listener, &slots) => {
                 if let Some((stream, slot)) = accepted {
                     let (router, shutdown) = (router.clone(), shutdown.clone());
-                    open.spawn(welcome(stream, guard.tls(), router, shutdown, slot));
+                    let local = Local::of(&stream);
+                    open.spawn(welcome(stream, local, guard.tls(), router, shutdown, slot));
                 }
             }
             // Takes what has ended out of the set.
@@ -122,9 +126,24 @@ async fn accept(
     }
 }
 
+/// Whether a request came by loopback: from this machine, or to its pod through `kubectl port-forward`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Local(pub(super) bool);
+
+impl Local {
+    fn of(stream: &TcpStream) -> Self {
+        Self(
+            stream
+                .local_addr()
+                .is_ok_and(|at| at.ip().to_canonical().is_loopback()),
+        )
+    }
+}
+
 /// Answers one connection, once it is encrypted where it is to be.
 async fn welcome(
     stream: impl AsyncRead + AsyncWrite + Unpin,
+    local: Local,
     tls: Option<TlsAcceptor>,
     router: Router,
     shutdown: CancellationToken,
@@ -132,12 +151,12 @@ async fn welcome(
 ) {
     let stream = Patient::new(stream);
     let Some(tls) = tls else {
-        return converse(stream, router, shutdown, slot).await;
+        return converse(stream, local, router, shutdown, slot).await;
     };
     let handshake = timeout(HANDSHAKE, tls.accept(stream));
     match shutdown.run_until_cancelled(handshake).await {
         None => {}
-        Some(Ok(Ok(stream))) => converse(stream, router, shutdown, slot).await,
+        Some(Ok(Ok(stream))) => converse(stream, local, router, shutdown, slot).await,
         Some(Ok(Err(error))) => tracing::debug!(%error, "a client's TLS handshake failed"),
         Some(Err(_)) => tracing::debug!("a client's TLS handshake took too long"),
     }
@@ -146,11 +165,16 @@ async fn welcome(
 /// Answers one connection's requests, one after the other.
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin,
+    local: Local,
     router: Router,
     shutdown: CancellationToken,
     _slot: OwnedSemaphorePermit,
 ) {
-    let service = TowerToHyperService::new(router);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(local);
+        router.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(NEXT_REQUEST)
@@ -270,7 +294,7 @@ mod tests {
         );
         let slot = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
         let started = Instant::now();
-        let task = tokio::spawn(welcome(server, None, router, shutdown, slot));
+        let task = tokio::spawn(welcome(server, Local(false), None, router, shutdown, slot));
         (client, async move {
             task.await.unwrap();
             started.elapsed()

@@ -92,6 +92,8 @@ struct Inner {
     telemetry_path: String,
     scrapes: body::Turns,
     readers: body::Turns,
+    /// Of probes that people ask for.
+    prompts: pace::Pace,
 }
 
 impl Web {
@@ -114,6 +116,7 @@ impl Web {
                 telemetry_path,
                 scrapes: body::Turns::new(metrics::SCRAPES),
                 readers: body::Turns::new(api::READERS),
+                prompts: pace::Pace::new(sheet::PROMPTS, sheet::PROMPT_EVERY),
             }),
             records,
             inventory: true,

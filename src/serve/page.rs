@@ -25,7 +25,7 @@ const ROWS: usize = 100;
 
 pub(super) fn routes() -> Router<Web> {
     Router::new()
-        .route(TARGET, get(sheet::target))
+        .route(TARGET, get(sheet::target).post(sheet::probe_now))
         .route(&format!("{RUNBOOKS}/{{name}}"), get(explain))
 }
 

@@ -3,11 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
-use axum::http::{StatusCode, Uri};
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
 
+use super::guard::Trusted;
 use super::html::Html;
 use super::{Web, api, page, plain};
 use crate::clock;
@@ -17,15 +22,62 @@ use crate::record::RowRecord;
 use crate::report::{
     self, AddressView, CertificateView, FailureView, FindingView, PlainAnswerView, TargetView, When,
 };
+use crate::schedule::Question;
 
 /// Names of one certificate that are shown; some have hundreds.
 const NAMES: usize = 25;
 
+/// Probes that people may ask for in a row, and between two after that.
+pub(super) const PROMPTS: u32 = 5;
+pub(super) const PROMPT_EVERY: Duration = Duration::from_secs(2);
+
 /// The target whose place the query names.
-pub(super) async fn target(State(web): State<Web>, uri: Uri) -> Response {
+pub(super) async fn target(
+    State(web): State<Web>,
+    Extension(Trusted(trusted)): Extension<Trusted>,
+    uri: Uri,
+) -> Response {
     match place(&uri).and_then(|place| web.records().store.row(&place)) {
-        Some(row) => show(&web, &row, clock::now()),
-        None => plain(StatusCode::NOT_FOUND, "no such target; it may have gone"),
+        Some(row) => show(&web, &row, trusted, clock::now()),
+        None => gone(),
+    }
+}
+
+fn gone() -> Response {
+    plain(StatusCode::NOT_FOUND, "no such target; it may have gone")
+}
+
+/// Has that target probed at once, and leads back to its page. Only for who is known, or on this machine, and for
+/// no page of another site (Fetch Metadata; browsers send it, and other clients need not).
+pub(super) async fn probe_now(
+    State(web): State<Web>,
+    Extension(Trusted(trusted)): Extension<Trusted>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    let from = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let elsewhere = from.is_some_and(|site| site != b"same-origin" && site != b"none");
+    if !trusted || elsewhere {
+        let text = "only who logs in, or is on this machine, may ask for a probe, by this page";
+        return plain(StatusCode::FORBIDDEN, text);
+    }
+    let Some(place) = place(&uri) else {
+        return gone();
+    };
+    if !web.inner.prompts.take(Instant::now()) {
+        let text = "probes were asked for too often; try again in some seconds";
+        return plain(StatusCode::TOO_MANY_REQUESTS, text);
+    }
+    let (answer, answered) = oneshot::channel();
+    let question = Question::Now(place, answer);
+    let asked = web.records().questions.send(question).await;
+    match (asked, answered.await) {
+        (Ok(()), Ok(true)) => {
+            // The page's own address, relative to itself: a proxy may have taken a prefix away.
+            let back = format!("?{}", uri.query().unwrap_or_default());
+            Redirect::to(&back).into_response()
+        }
+        _ => gone(),
     }
 }
 
@@ -48,7 +100,7 @@ fn place(uri: &Uri) -> Option<Place> {
     })
 }
 
-fn show(web: &Web, row: &RowRecord, now: UnixTime) -> Response {
+fn show(web: &Web, row: &RowRecord, may_ask: bool, now: UnixTime) -> Response {
     let target = api::tell(web, row, now);
     let title = report::door(&row.target.row);
     let mut html = Html::page(&title);
@@ -58,6 +110,12 @@ fn show(web: &Web, row: &RowRecord, now: UnixTime) -> Response {
         &[&title, target.state, target.state],
     );
     labels(&mut html, &target, now);
+    if may_ask {
+        html.put(
+            "<form method=\"post\"><button>Probe now</button></form>\n",
+            &[],
+        );
+    }
     findings(&mut html, &target);
     addresses(&mut html, &target.addresses, now);
     chains(&mut html, &target.addresses, now);

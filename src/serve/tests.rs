@@ -9,6 +9,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +17,7 @@ use super::*;
 use crate::record::samples;
 use crate::record::{Own, Progress, RowRecord, Standing, Store, own_families};
 use crate::report::samples::{expired, good, named, unseen};
+use crate::schedule::Question;
 
 /// Between two probes of a target.
 const INTERVAL: Duration = Duration::from_mins(5);
@@ -41,6 +43,7 @@ async fn start_guarded(store: Store, inventory: bool, guard: Guard) -> Server {
         own: Arc::new(Own::new(&["ingress"], INTERVAL, INTERVAL, "")),
         progress: Arc::new(Progress::new(&["ingress"])),
         interval: INTERVAL,
+        questions: mpsc::channel(1).0,
     };
     let web =
         Web::new(watch::channel(records).1, "/metrics").map(|web| web.with_inventory(inventory));
@@ -437,4 +440,47 @@ async fn everything_is_below_the_prefix() {
         let away = head.contains("\r\nlocation: /tls/\r\n");
         assert_eq!(away, says.starts_with('3'), "{path}: {head}");
     }
+}
+
+#[tokio::test]
+async fn a_probe_is_asked_for_by_who_is_trusted_and_from_the_page_alone() {
+    let (questions, mut asked) = mpsc::channel(8);
+    let records = Records {
+        questions,
+        ..samples::empty()
+    };
+    let schedule = tokio::spawn(async move {
+        let mut places = Vec::new();
+        while let Some(Question::Now(place, answer)) = asked.recv().await {
+            answer.send(&*place.host == "shop.test").unwrap();
+            places.push(place);
+        }
+        places
+    });
+    let web = Web::new(watch::channel(records).1, "/metrics").unwrap();
+    let server = listening(web, Guard::open().unwrap()).await;
+    let post = async |host: &str, headers: &str| {
+        let path = format!("POST /target?source=ingress&host={host}&port=443");
+        ask(&server, &path, headers).await.0
+    };
+    let own = post("shop.test", "Sec-Fetch-Site: same-origin\r\n").await;
+    assert!(own.starts_with("http/1.0 303 "), "{own}");
+    assert!(
+        own.contains("\r\nlocation: ?source=ingress&host=shop.test&port=443\r\n"),
+        "{own}"
+    );
+    let unknown = post("other.test", "").await;
+    assert!(unknown.starts_with("http/1.0 404 "), "{unknown}");
+    for site in ["cross-site", "same-site"] {
+        let elsewhere = post("shop.test", &format!("Sec-Fetch-Site: {site}\r\n")).await;
+        assert!(elsewhere.starts_with("http/1.0 403 "), "{elsewhere}");
+    }
+    for _ in 2..sheet::PROMPTS {
+        assert!(post("shop.test", "").await.starts_with("http/1.0 303 "));
+    }
+    let often = post("shop.test", "").await;
+    assert!(often.starts_with("http/1.0 429 "), "{often}");
+    server.shutdown.cancel();
+    server.task.await.unwrap();
+    assert_eq!(schedule.await.unwrap().len(), sheet::PROMPTS as usize);
 }

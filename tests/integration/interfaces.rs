@@ -126,6 +126,11 @@ async fn the_page_is_used_in_a_real_browser() {
     let (exporter, peer) = hostile_exporter(subject).await;
     let door = format!("hostile.test:{}", peer.address.port());
     let url = format!("http://{}/", exporter.address);
+    let probes = async || {
+        let scrape = exporter.scrape().await;
+        scrape.metric("kube_https_probes_total").get().unwrap()
+    };
+    let before = probes().await;
     let output = command("python")
         .arg(script("browser.py"))
         .arg(tool("chromium"))
@@ -144,6 +149,11 @@ async fn the_page_is_used_in_a_real_browser() {
         text.contains(subject) && text.contains("Not after"),
         "{text}"
     );
+    assert_eq!(seen["probed"], door.as_str());
+    let more = exporter.until("it is probed", |scrape| {
+        scrape.metric("kube_https_probes_total").get() > Some(before)
+    });
+    more.await;
     assert_eq!(seen["images"], 0);
     assert_eq!(seen["without_script"], json!([door]), "{seen}");
     // Nothing was blocked by the page's policy, thrown or popped up.

@@ -2,7 +2,7 @@
 
     browser.py CHROMIUM URL TEXT
 
-Types TEXT into the filter, then opens the first target that is left. Chromium is driven by its
+Types TEXT into the filter, opens the first target that is left, and has it probed. Chromium is driven by its
 DevTools protocol over a pipe, so nothing but Python's own library is needed.
 """
 
@@ -105,6 +105,9 @@ def use(browser, url, text):
     browser.until("location.pathname === '/target' && document.readyState === 'complete'")
     seen["title"] = browser.value("document.querySelector('h1').textContent")
     seen["target"] = browser.value("document.body.innerText")
+    browser.value("window.before = true; document.querySelector('form button').click()")
+    browser.until("!window.before && location.pathname === '/target' && document.readyState === 'complete'")
+    seen["probed"] = browser.value("document.querySelector('h1').textContent")
     seen["images"] = browser.value("document.images.length")
     browser.ask("Emulation.setScriptExecutionDisabled", value=True)
     browser.open(f"{url}{seen['address']}")

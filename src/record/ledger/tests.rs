@@ -48,6 +48,7 @@ fn ledger() -> Ledger {
         own: Arc::new(Own::new(&["ingress"], FRESH, FRESH, "")),
         progress: Arc::new(Progress::new(&["ingress"])),
         interval: FRESH,
+        questions: mpsc::channel(1).0,
     };
     let mut ledger = Ledger::new(policy(), records, broadcast::Sender::new(16));
     ledger.judge = repeat;

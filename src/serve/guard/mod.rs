@@ -31,6 +31,7 @@ use tracing::{error, info};
 
 use self::file::Written;
 use self::users::{Login, Users};
+use super::connection::Local;
 use super::{Error, health, plain};
 
 /// Between two looks at the files: a certificate that is renewed is served within this.
@@ -56,7 +57,13 @@ struct Settings {
     tls: Option<Arc<ServerConfig>>,
     headers: Vec<(HeaderName, HeaderValue)>,
     users: Arc<Users>,
+    /// Whether every connection shows a certificate that is verified.
+    certificates: bool,
 }
+
+/// Whether whoever asks is known, or on this machine: such a one may do more than read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trusted(pub(super) bool);
 
 impl Guard {
     /// Lets everybody in, in clear.
@@ -101,8 +108,16 @@ impl Guard {
 
 /// Answers whom the guard lets in. Health is told to everybody who can connect: the kubelet has no
 /// password.
-pub(super) async fn admit(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+pub(super) async fn admit(
+    State(guard): State<Guard>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let settings = guard.settings();
+    let local = request.extensions().get::<Local>();
+    let local = local.is_some_and(|local| local.0);
+    let known = !settings.users.is_empty() || settings.certificates;
+    request.extensions_mut().insert(Trusted(known || local));
     let public = settings.users.is_empty() || health::PATHS.contains(&request.uri().path());
     let login = if public {
         Login::Right
@@ -198,7 +213,10 @@ impl Settings {
             _ => None,
         };
         let http = file.http_server_config.as_ref();
+        let demanded =
+            |tls: &file::Tls| tls.client_auth_type.as_deref() == Some("RequireAndVerifyClientCert");
         Ok(Self {
+            certificates: file.tls_server_config.as_ref().is_some_and(demanded),
             tls,
             headers: headers(http.and_then(|http| http.headers.as_ref()))?,
             users: Arc::new(Users::new(
