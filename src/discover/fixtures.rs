@@ -18,6 +18,11 @@ use crate::model::{Owner, PlainDoor, PlaintextRule, RequestPath, RootsRef, Targe
 pub(super) struct Objects(Vec<Value>);
 
 impl Objects {
+    /// Objects of a test's own making.
+    pub(super) fn of(written: Vec<Value>) -> Self {
+        Self(written)
+    }
+
     /// Those of this kind, read as a watch reads them.
     pub(super) fn kept<K: DeserializeOwned, T>(
         &self,
