@@ -45,6 +45,7 @@ mod object;
 mod paths;
 mod permission;
 mod openshift;
+mod own_names;
 mod pod;
 mod published;
 pub mod rbac;
