@@ -23,6 +23,10 @@ fn every_fixture_declares_exactly_what_is_written_beside_it() {
         let ingress = |_: &Owner, ingress| Kept::Ingress(Facts::of(&ingress));
         let mut read = objects.kept("Ingress", ingress);
         read.extend(objects.kept("IngressClass", class));
+        let params = |_: &Owner, params| Kept::Params(IngressClassParams::annotations(params));
+        read.extend(objects.kept("IngressClassParams", params));
+        let frontend = |_: &Owner, frontend| Kept::Frontend(FrontendConfig::plaintext(&frontend));
+        read.extend(objects.kept("FrontendConfig", frontend));
         folded(Ingresses::default(), read)
     });
 }

@@ -13,6 +13,7 @@ mod behind;
 mod bundle;
 mod balancer;
 mod catalog;
+mod class_params;
 mod caps;
 mod cert_manager;
 mod cluster;
@@ -27,6 +28,7 @@ mod expectation;
 mod fixed;
 #[cfg(test)]
 mod fixtures;
+mod frontend_config;
 mod gateway;
 mod host;
 mod ingress;
