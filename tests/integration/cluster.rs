@@ -165,7 +165,11 @@ impl Cluster {
 
     /// A kubeconfig for the holder of this token.
     pub(crate) fn kubeconfig(&self, token: &str) -> PathBuf {
-        let url = format!("https://{}", self.address);
+        self.kubeconfig_at(&format!("https://{}", self.address), token)
+    }
+
+    /// As [`Self::kubeconfig`], for who finds the API server at this URL.
+    fn kubeconfig_at(&self, url: &str, token: &str) -> PathBuf {
         // The file holds the self-signed authority after the certificate that it signed.
         let cluster = json!({"server": url, "certificate-authority": "certs/apiserver.crt"});
         let kubeconfig = json!({
@@ -186,8 +190,14 @@ impl Cluster {
 
     /// Where this cluster is found by the service account `account`, which is made if need be.
     pub(crate) async fn search(&self, account: &str) -> Search {
+        self.search_at(account, &format!("https://{}", self.address))
+            .await
+    }
+
+    /// As [`Self::search`], by way of this URL.
+    pub(crate) async fn search_at(&self, account: &str, url: &str) -> Search {
         let token = self.token(account).await;
-        Search::new(Some(self.kubeconfig(&token)), None, None, None)
+        Search::new(Some(self.kubeconfig_at(url, &token)), None, None, None)
     }
 
     /// A token of the service account `account`, which is made if need be.

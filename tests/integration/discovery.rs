@@ -14,7 +14,7 @@ use kube::api::{Api, ListParams};
 use kube_https_exporter::config::Config;
 use kube_https_exporter::discover::rbac::Grant;
 use kube_https_exporter::discover::{
-    Catalog, Change, Context, DropReason, Health, Permission, Update, permissions, start,
+    Catalog, Change, Context, DropReason, Health, Permission, Search, Update, permissions, start,
 };
 use kube_https_exporter::model::{Place, PlaintextRule, RootsRef, Target, UnixTime};
 use serde_json::{Value, json};
@@ -40,7 +40,12 @@ pub(crate) struct Discovered {
 impl Discovered {
     /// Discovery by [`ACCOUNT`], whatever it may do.
     pub(crate) async fn start(cluster: &Cluster, config: Config) -> Self {
-        let found = cluster.search(ACCOUNT).await.find().await.unwrap();
+        Self::of(cluster.search(ACCOUNT).await, config).await
+    }
+
+    /// Discovery of what is found so.
+    pub(crate) async fn of(search: Search, config: Config) -> Self {
+        let found = search.find().await.unwrap();
         let context = Context {
             config: Arc::new(config),
             cluster: Some(found),
@@ -84,7 +89,7 @@ impl Discovered {
     }
 
     /// The hosts of the rows of Ingresses.
-    fn hosts(&self) -> Vec<&str> {
+    pub(crate) fn hosts(&self) -> Vec<&str> {
         self.targets("ingress")
             .map(|target| &*target.row.host)
             .collect()
@@ -100,7 +105,7 @@ impl Discovered {
     }
 
     /// The reason and particulars of a source's last failure.
-    fn failure(&self, source: &str) -> Option<(&'static str, &str)> {
+    pub(crate) fn failure(&self, source: &str) -> Option<(&'static str, &str)> {
         match self.health.get(source) {
             Some(Health::Failed { reason, detail }) => Some((reason, detail)),
             _ => None,
