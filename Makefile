@@ -212,7 +212,8 @@ gen: $(VENV_STAMP) $(CHART_STAMP) ## Write again what is generated: documents, t
 	$(VENV)/bin/python dashboards/generate.py
 
 .PHONY: golden
-golden: ## Write the scrape of the demo anew that the tests expect
+golden: ## Write anew what the tests expect: the scrape of the demo, and what objects come to
+	UPDATE_GOLDEN=1 cargo test --locked --lib discover::
 	UPDATE_GOLDEN=1 cargo test --locked --test integration golden::the_demo
 
 .PHONY: dashboards

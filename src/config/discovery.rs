@@ -236,9 +236,10 @@ impl Section for ApiServerDiscovery {
             kind: "list of hosts, with ports where they are not 443",
             default: "[]",
             meaning: "Names under which clients outside know the API server, such as \
-                      `api.example.com:6443`. Those of `kube-public/cluster-info` and of \
-                      OpenShift's `Infrastructure` are found without. Each is asked for by its name, \
-                      and may be vouched for by the system's roots or by the cluster's authority.",
+                      `api.example.com:6443`. Those of `kube-public/cluster-info`, of \
+                      OpenShift's `Infrastructure` and of its own certificate are found without. Each \
+                      is asked for by its name, and may be vouched for by the system's roots or by the \
+                      cluster's authority.",
             read: |source, written| {
                 written.list(&mut source.public_names, |item| {
                     item.value(host::named_port)

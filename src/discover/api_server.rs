@@ -19,6 +19,7 @@ use super::host::dns_name;
 use super::join::join;
 use super::kind::Kind;
 use super::object::{Targets, declared};
+use super::own_names;
 use super::watch::Watch;
 use super::{Access, Cluster, Context, Declared, Health, Source, Start, Update};
 use crate::model::{
@@ -37,6 +38,7 @@ pub(super) const SOURCE: Source = Source {
         },
         faces::CLUSTER_INFO,
         faces::OPENSHIFT,
+        own_names::NODES,
     ],
     enabled: |config| config.discovery.api_server.enabled,
     start: Start::Cluster(start),
@@ -61,10 +63,6 @@ const INTERNAL_NAME: &str = "kubernetes.default.svc";
 const LOOPBACK_NAME: &str = "apiserver-loopback-client";
 
 fn start(context: &Context, cluster: &Cluster) -> BoxStream<'static, Update> {
-    let synced = Health::Synced((context.clock)());
-    let names = &context.config.discovery.api_server.public_names;
-    let given = given(cluster, names);
-    let address = [Update::Listed(vec![given]), Update::Health(synced)];
     let replicas = Watch::new(
         cluster,
         ENDPOINT_SLICES,
@@ -82,7 +80,7 @@ fn start(context: &Context, cluster: &Cluster) -> BoxStream<'static, Update> {
     )
     .named(faces::CLUSTER_INFO_NAME);
     let mut parts = vec![
-        stream::iter(address).boxed(),
+        at_its_address(context, cluster),
         replicas.stream().map(declared).boxed(),
         info.optional().stream().map(declared).boxed(),
     ];
@@ -101,9 +99,27 @@ fn start(context: &Context, cluster: &Cluster) -> BoxStream<'static, Update> {
     join(parts)
 }
 
+/// The address that clients are given, and in a moment, and as it changes, what is known there.
+fn at_its_address(context: &Context, cluster: &Cluster) -> BoxStream<'static, Update> {
+    let configured = context.config.discovery.api_server.public_names.clone();
+    let (clock, cluster) = (context.clock, cluster.clone());
+    let first = Update::Listed(vec![given(&cluster, &configured, &[])]);
+    let mut known = Vec::new();
+    let later = own_names::read(&cluster).flat_map(move |names| {
+        let new = names.filter(|names| *names != known);
+        let changed = new.map(|names| {
+            known = names;
+            Update::Changed(given(&cluster, &configured, &known))
+        });
+        let synced = Update::Health(Health::Synced(clock()));
+        stream::iter(changed.into_iter().chain([synced]))
+    });
+    stream::iter([first]).chain(later).boxed()
+}
+
 /// The address that clients are given, the authority that they verify it by, and the names that
-/// are configured.
-fn given(cluster: &Cluster, names: &[(Arc<str>, u16)]) -> Declared {
+/// are configured or its own certificate's.
+fn given(cluster: &Cluster, configured: &[(Arc<str>, u16)], own_names: &[Arc<str>]) -> Declared {
     let owner = Owner {
         created: None,
         kind: "Cluster",
@@ -131,11 +147,21 @@ fn given(cluster: &Cluster, names: &[(Arc<str>, u16)]) -> Declared {
     };
     let server_name = dns_name(name);
     let own = target(&owner, address, cluster.port, server_name, false, expect);
-    let mut faces = faces::configured(&owner, names);
-    faces.retain(|face| face.row.place() != own.row.place());
-    faces.insert(0, own);
+    let faces = faces::own(&own, &owner, own_names);
+    let mut targets = vec![own];
+    for face in faces::configured(&owner, configured)
+        .into_iter()
+        .chain(faces)
+    {
+        if !targets
+            .iter()
+            .any(|known| known.row.place() == face.row.place())
+        {
+            targets.push(face);
+        }
+    }
     let mut declared = Declared {
-        targets: faces,
+        targets,
         ..Declared::nothing(owner, Arc::default())
     };
     if !cluster.ca.is_empty() {
@@ -248,7 +274,7 @@ mod tests {
     #[tokio::test]
     async fn an_ip_address_is_dialled_without_a_server_name_and_must_be_in_the_certificate() {
         let cluster = Cluster::for_tests("https://[2001:db8::1]:6443");
-        let target = &given(&cluster, &[]).targets[0];
+        let target = &given(&cluster, &[], &[]).targets[0];
         assert_eq!(&*target.row.address, "2001:db8::1");
         assert_eq!((&*target.row.host, target.row.port), ("", 6443));
         assert_eq!(&*target.row.name, "test");
@@ -260,7 +286,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_is_asked_for_and_a_tls_server_name_takes_its_place() {
         let mut cluster = Cluster::for_tests("https://API.example.com");
-        let target = given(&cluster, &[]).targets.remove(0);
+        let target = given(&cluster, &[], &[]).targets.remove(0);
         assert_eq!(
             (&*target.row.host, target.row.port),
             ("api.example.com", 443)
@@ -268,7 +294,7 @@ mod tests {
         assert_eq!(target.tls.server_name.as_deref(), Some("api.example.com"));
 
         cluster.tls_server_name = Some("kubernetes".into());
-        let target = given(&cluster, &[]).targets.remove(0);
+        let target = given(&cluster, &[], &[]).targets.remove(0);
         assert_eq!(&*target.row.host, "kubernetes");
         assert_eq!(&*target.row.address, "api.example.com");
         assert_eq!(target.expect.name.as_deref(), Some("kubernetes"));
@@ -278,12 +304,12 @@ mod tests {
     async fn without_a_ca_in_the_kubeconfig_the_systems_roots_are_expected() {
         let mut cluster = Cluster::for_tests("https://api.example.com");
         assert_eq!(
-            given(&cluster, &[]).targets[0].expect.roots,
+            given(&cluster, &[], &[]).targets[0].expect.roots,
             RootsRef::Public
         );
         cluster.ca = vec![vec![0].into()];
         assert_eq!(
-            given(&cluster, &[]).targets[0].expect.roots,
+            given(&cluster, &[], &[]).targets[0].expect.roots,
             RootsRef::Cluster
         );
     }
@@ -291,16 +317,48 @@ mod tests {
     #[tokio::test]
     async fn a_kubeconfig_that_skips_verification_says_so_of_its_server() {
         let mut cluster = Cluster::for_tests("https://api.example.com");
-        let clients = |cluster: &Cluster| given(cluster, &[]).targets[0].expect.clients;
+        let clients = |cluster: &Cluster| given(cluster, &[], &[]).targets[0].expect.clients;
         assert_eq!(clients(&cluster), Clients::Verifying);
         cluster.skip_verify = true;
         assert_eq!(clients(&cluster), Clients::Unverifying);
     }
 
     #[tokio::test]
+    async fn names_of_its_own_certificate_are_asked_for_at_its_own_address() {
+        let mut cluster = Cluster::for_tests("https://10.96.0.1");
+        cluster.ca = vec![vec![0].into()];
+        let own = ["api.example.com".into(), "api.example.net".into()];
+        let targets = given(&cluster, &[], &own).targets;
+        let asked: Vec<_> = (targets.iter())
+            .map(|target| (&*target.row.host, &*target.row.address, target.tls.guarded))
+            .collect();
+        assert_eq!(
+            asked,
+            [
+                ("", "10.96.0.1", false),
+                ("api.example.com", "10.96.0.1", false),
+                ("api.example.net", "10.96.0.1", false)
+            ]
+        );
+        assert_eq!(targets[0].expect.roots, RootsRef::Cluster);
+        assert_eq!(targets[1].expect.roots, RootsRef::PublicOrCluster);
+        assert_eq!(targets[1].expect.name.as_deref(), Some("api.example.com"));
+        assert_eq!(
+            targets[1].tls.server_name.as_deref(),
+            Some("api.example.com")
+        );
+
+        // Its own address stays what it is.
+        let cluster = Cluster::for_tests("https://api.example.com");
+        let targets = given(&cluster, &[("api.example.com".into(), 443)], &own).targets;
+        assert_eq!(targets.len(), 2);
+        assert_eq!(targets[0].expect.roots, RootsRef::Public);
+    }
+
+    #[tokio::test]
     async fn a_plain_http_address_declares_no_tls() {
         let cluster = Cluster::for_tests("http://127.0.0.1:8001");
-        assert!(!given(&cluster, &[]).targets[0].expect.tls);
+        assert!(!given(&cluster, &[], &[]).targets[0].expect.tls);
     }
 
     #[test]

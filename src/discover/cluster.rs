@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use kube::client::ConfigExt;
 use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use rustls_pki_types::CertificateDer;
 
@@ -13,6 +14,9 @@ use rustls_pki_types::CertificateDer;
 pub struct Cluster {
     /// Speaks to the API server.
     pub client: kube::Client,
+    /// How it verifies the API server, where nothing stands between them that would be spoken to
+    /// first.
+    pub(super) tls: Option<Arc<rustls::ClientConfig>>,
     /// The kubeconfig's context; `kubernetes` in a pod.
     pub context: Arc<str>,
     /// The host of the API server's URL: a name, or an IP address without brackets.
@@ -246,6 +250,14 @@ impl Cluster {
         let host = url.host().unwrap_or_default();
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let roots = config.root_cert.clone().unwrap_or_default();
+        let unusable = |error: kube::Error| ClusterError::Client {
+            url: url.to_string(),
+            detail: error.to_string(),
+        };
+        let tls = match (https, &config.proxy_url) {
+            (true, None) => Some(config.rustls_client_config().map_err(unusable)?.into()),
+            _ => None,
+        };
         Ok(Self {
             context: context.into(),
             host: host.into(),
@@ -256,12 +268,8 @@ impl Cluster {
             skip_verify: config.accept_invalid_certs,
             default_namespace: config.default_namespace.clone(),
             inside: false,
-            client: config
-                .try_into()
-                .map_err(|error: kube::Error| ClusterError::Client {
-                    url: url.to_string(),
-                    detail: error.to_string(),
-                })?,
+            tls,
+            client: config.try_into().map_err(unusable)?,
         })
     }
 

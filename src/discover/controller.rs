@@ -21,6 +21,9 @@ pub(super) struct Manner {
     pub(super) www: bool,
     /// The ports that the object asks for, where it does.
     pub(super) listeners: Option<Listeners>,
+    /// The name of an object beside it that says more, where there is one (Google's
+    /// `FrontendConfig`).
+    pub(super) frontend: Option<String>,
     /// The certificate comes from elsewhere than the Secrets of `spec.tls`: from the back end, or a
     /// cloud's own store.
     pub(super) certificate_elsewhere: bool,
@@ -74,6 +77,8 @@ enum Effect {
     Www,
     /// The value is a list of ports (AWS).
     Listeners,
+    /// The value names an object that says more (Google).
+    Frontend,
     /// There is a certificate: TLS is on unless the ports say otherwise (AWS).
     Certificate,
 }
@@ -163,6 +168,7 @@ const CONTROLLERS: &[Controller] = &[
             ),
             switch("pre-shared-cert", When::Set, Effect::TlsElsewhere),
             switch("managed-certificates", When::Set, Effect::TlsElsewhere),
+            switch("v1beta1.FrontendConfig", When::Set, Effect::Frontend),
         ],
     },
     // Without a route for HTTP (`allow-http`), the shared port answers 404: as good as a redirect.
@@ -232,6 +238,7 @@ pub(super) fn manner(controller: Option<&str>, annotations: &BTreeMap<String, St
             Effect::Aliases => manner.aliases.extend(list(value)),
             Effect::Www => manner.www = true,
             Effect::Listeners => manner.listeners = Listeners::parse(value),
+            Effect::Frontend => manner.frontend = Some(value.trim().to_owned()),
             Effect::Certificate => certificate = true,
         }
     }

@@ -2,7 +2,8 @@
 //! the address of the kubeconfig.
 //!
 //! They are in the `ConfigMap` `kube-public/cluster-info`, by which kubeadm lets nodes join, in
-//! `OpenShift`'s `Infrastructure`, and in the configuration (`public_names`). Whoever is given the
+//! `OpenShift`'s `Infrastructure`, in its own certificate ([`own_names`]), and in the configuration
+//! (`public_names`). Whoever is given the
 //! cluster's authority verifies by that, everybody else by the system's roots, and the names that
 //! an API server has certificates of its own for (`--tls-sni-cert-key`) are there for these: so
 //! either will do, and `kube_https_certificate_trust_info` says which it is. With `cluster-info`
@@ -23,6 +24,8 @@ use super::api_server::target;
 use super::host::{dialled, dns_name};
 use super::kind::Kind;
 use super::object::Targets;
+#[cfg(doc)]
+use super::own_names;
 use super::{Access, DropReason, Dropped};
 use crate::model::{Address, Clients, Expectation, Owner, PlaintextRule, RootsRef, Target};
 
@@ -110,6 +113,22 @@ pub(super) fn configured(owner: &Owner, names: &[(Arc<str>, u16)]) -> Vec<Target
             name: Arc::clone(name),
         };
         face.target(owner, RootsRef::PublicOrCluster, Clients::Verifying, true)
+    };
+    names.iter().map(face).collect()
+}
+
+/// The names of its own certificate, at the address that it showed that at: what it shows to whoever
+/// asks by one of them. The address is as good a one as the kubeconfig's.
+pub(super) fn own(at: &Target, owner: &Owner, names: &[Arc<str>]) -> Vec<Target> {
+    let face = |name: &Arc<str>| {
+        let expect = Expectation {
+            tls: true,
+            name: Some(Arc::clone(name)),
+            roots: RootsRef::PublicOrCluster,
+            ..at.expect.clone()
+        };
+        let (address, name) = (at.tls.address.clone(), Some(Arc::clone(name)));
+        target(owner, address, at.row.port, name, at.tls.guarded, expect)
     };
     names.iter().map(face).collect()
 }

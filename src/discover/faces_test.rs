@@ -1,22 +1,11 @@
 //! Tests of the API server's public faces: every file of `tests/fixtures/api_server`.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::super::fixtures::walk;
 use super::*;
-
-fn files(ending: &str) -> BTreeSet<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/api_server");
-    fs::read_dir(folder)
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .filter(|path| path.to_str().unwrap().ends_with(ending))
-        .collect()
-}
 
 fn owner(kind: &'static str) -> Owner {
     Owner {
@@ -64,24 +53,9 @@ fn rendered(written: Value) -> String {
 
 #[test]
 fn every_fixture_declares_exactly_what_is_written_beside_it() {
-    for file in files(".yaml") {
-        let written = serde_saphyr::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-        let beside = fs::read_to_string(file.with_extension("expect.txt"));
-        assert_eq!(
-            rendered(written),
-            beside.unwrap_or_default(),
-            "{}",
-            file.display()
-        );
-    }
-}
-
-#[test]
-fn every_expectation_has_its_fixture() {
-    for file in files(".expect.txt") {
-        let fixture = file.with_extension("").with_extension("yaml");
-        assert!(fixture.exists(), "{}", file.display());
-    }
+    walk("api_server", |text| {
+        rendered(serde_saphyr::from_str(text).unwrap())
+    });
 }
 
 #[test]

@@ -12,12 +12,17 @@ use serde_json::Value;
 use super::index::Index;
 use super::object::{Keyed, Targets};
 use super::{Declared, Dropped, Object};
-use crate::model::{Owner, PlainDoor, PlaintextRule, RequestPath, Target, UnixTime};
+use crate::model::{Owner, PlainDoor, PlaintextRule, RequestPath, RootsRef, Target, UnixTime};
 
 /// The objects of one file.
 pub(super) struct Objects(Vec<Value>);
 
 impl Objects {
+    /// Objects of a test's own making.
+    pub(super) fn of(written: Vec<Value>) -> Self {
+        Self(written)
+    }
+
     /// Those of this kind, read as a watch reads them.
     pub(super) fn kept<K: DeserializeOwned, T>(
         &self,
@@ -27,8 +32,9 @@ impl Objects {
         let of_kind = self.0.iter().filter(|object| object["kind"] == kind);
         let object = |written: &Value| {
             let text = |field: &str| written["metadata"][field].as_str().unwrap_or_default();
+            let created = written["metadata"]["created"].as_i64();
             let owner = Owner {
-                created: Some(UnixTime::from_secs(1)),
+                created: Some(UnixTime::from_secs(created.unwrap_or(1))),
                 kind,
                 namespace: text("namespace").into(),
                 name: text("name").into(),
@@ -42,6 +48,11 @@ impl Objects {
             }
         };
         of_kind.map(object).collect()
+    }
+
+    /// All of them, as they are written.
+    pub(super) fn written(&self) -> &[Value] {
+        &self.0
     }
 
     /// What those of this kind declare, each by itself.
@@ -66,49 +77,62 @@ pub(super) fn folded<I: Index>(mut index: I, objects: Vec<Object<I::Kept>>) -> V
     keys.iter().filter_map(|key| index.declared(key)).collect()
 }
 
-/// Compares what the objects of every file of `tests/fixtures/<source>` come to with what is
-/// written beside it.
-pub(super) fn check(source: &str, discover: impl Fn(&Objects) -> Vec<Declared>) {
-    let (fixtures, beside) = (files(source, ".yaml"), files(source, ".expect.txt"));
+/// Compares what every `.yaml` file of `tests/fixtures/<folder>` comes to with what is written beside
+/// it, in a `.expect.txt` file of its name; nothing, where there is none. With `UPDATE_GOLDEN` in the
+/// environment, as for the scrape of the demo (`make golden`), writes that anew instead: to be
+/// reviewed like code.
+pub(super) fn walk(folder: &str, comes_to: impl Fn(&str) -> String) {
     let named = |file: &PathBuf| file.with_extension("expect.txt");
-    let expected: BTreeSet<_> = fixtures.iter().map(named).collect();
-    assert!(!fixtures.is_empty() && beside.is_subset(&expected));
+    let fixtures = files(folder, ".yaml");
+    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     let mut wrong = String::new();
     for file in &fixtures {
-        let text = fs::read_to_string(file).unwrap();
-        let declared = discover(&Objects(serde_saphyr::from_multiple(&text).unwrap()));
-        for declared in &declared {
-            consistent(source, declared);
-        }
-        let found = rendered(&declared);
+        let found = comes_to(&fs::read_to_string(file).unwrap());
         let expected = fs::read_to_string(named(file)).unwrap_or_default();
-        if found != expected {
+        if found != expected && update {
+            fs::write(named(file), found).unwrap();
+        } else if found != expected {
             write!(wrong, "{} comes to\n{found}\n", named(file).display()).unwrap();
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+    let expected: BTreeSet<_> = fixtures.iter().map(named).collect();
+    let orphans: Vec<_> = (files(folder, ".expect.txt").into_iter())
+        .filter(|file| !expected.contains(file))
+        .collect();
+    assert!(!fixtures.is_empty() && orphans.is_empty(), "{orphans:?}");
 }
 
-fn files(source: &str, ending: &str) -> BTreeSet<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    fs::read_dir(folder.join(source))
+fn files(folder: &str, ending: &str) -> BTreeSet<PathBuf> {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    fs::read_dir(fixtures.join(folder))
         .unwrap()
         .map(|file| file.unwrap().path())
         .filter(|path| path.to_str().unwrap().ends_with(ending))
         .collect()
 }
 
+/// Every object that a file has.
+pub(super) fn documents(text: &str) -> Vec<Value> {
+    serde_saphyr::from_multiple(text).unwrap()
+}
+
+/// Walks the fixtures of a source whose objects publish hosts.
+pub(super) fn check(source: &str, discover: impl Fn(&Objects) -> Vec<Declared>) {
+    walk(source, |text| {
+        let declared = discover(&Objects(documents(text)));
+        for declared in &declared {
+            consistent(source, declared);
+        }
+        rendered(&declared)
+    });
+}
+
 /// One line for each object, then one for each of its targets and dropped hosts.
 fn rendered(all: &[Declared]) -> String {
     let mut text = String::new();
     for declared in all {
-        let Owner {
-            kind,
-            namespace,
-            name,
-            ..
-        } = &declared.object;
-        writeln!(text, "{kind} {namespace}/{name}").unwrap();
+        writeln!(text, "{}", named(&declared.object)).unwrap();
         for target in &declared.targets {
             writeln!(text, "  {}", line(target)).unwrap();
         }
@@ -119,38 +143,57 @@ fn rendered(all: &[Declared]) -> String {
     text
 }
 
+fn named(owner: &Owner) -> String {
+    format!("{} {}/{}", owner.kind, owner.namespace, owner.name)
+}
+
 fn line(target: &Target) -> String {
-    let ports: Vec<_> = target.plaintext.iter().map(|door| at(door)).collect();
-    let rule = match target.expect.plaintext {
-        PlaintextRule::Redirect => "",
-        PlaintextRule::Declared => ", where it is declared",
-        PlaintextRule::Forbidden => ", where nothing may answer",
-        PlaintextRule::Allowed => ", where it may be",
+    let listed = |items: Vec<String>| items.join(" and ");
+    let ports = target.plaintext.iter().map(|door| at(door));
+    let plaintext = match (target.plaintext.as_slice(), target.expect.plaintext) {
+        ([], PlaintextRule::Allowed) => "plaintext not looked for".to_owned(),
+        (_, rule) => {
+            let rule = match rule {
+                PlaintextRule::Redirect => "",
+                PlaintextRule::Declared => ", where it is declared",
+                PlaintextRule::Forbidden => ", where nothing may answer",
+                PlaintextRule::Allowed => panic!("allowed, and looked for: {target:?}"),
+            };
+            format!("plaintext looked for on {}{rule}", listed(ports.collect()))
+        }
     };
+    let others: Vec<_> = target.owners.iter().skip(1).map(named).collect();
     format!(
-        "{} port {} at {}: asked for as {}, TLS {}declared, plaintext looked for on {}{rule}",
-        if target.row.host.is_empty() {
-            "(any host)"
-        } else {
-            &target.row.host
+        "{} port {} at {}: asked for as {}, TLS {}declared{}, {plaintext}{}{}{}",
+        match &*target.row.host {
+            "" => "(any host)",
+            host => host,
         },
         target.row.port,
         target.row.address,
         target.tls.server_name.as_deref().unwrap_or("(nothing)"),
         if target.expect.tls { "" } else { "not " },
-        ports.join(" and "),
-    ) + &in_clear(target)
-        + &remarks(target)
+        match &target.expect.secret {
+            Some(secret) => format!(" with {}/{}", secret.namespace, secret.name),
+            None => String::new(),
+        },
+        match others.as_slice() {
+            [] => String::new(),
+            _ => format!(", by {}", listed(others)),
+        },
+        in_clear(target),
+        remarks(target),
+    )
 }
 
 /// The port, and the path where it is not `/`.
-pub(super) fn at(door: &PlainDoor) -> String {
+fn at(door: &PlainDoor) -> String {
     let path = Some(door.path.as_str()).filter(|path| *path != "/");
     format!("{}{}", door.port, path.unwrap_or_default())
 }
 
 /// The paths where plaintext is declared, although it is not for the host.
-pub(super) fn in_clear(target: &Target) -> String {
+fn in_clear(target: &Target) -> String {
     let expect = &target.expect;
     if expect.in_clear.is_empty() || expect.plaintext == PlaintextRule::Declared {
         return String::new();
@@ -178,11 +221,18 @@ fn consistent(source: &str, declared: &Declared) {
     assert_eq!(places.len(), declared.targets.len());
     for target in &declared.targets {
         assert_eq!(target.row.source, source);
-        assert_eq!(target.owners, std::slice::from_ref(&declared.object));
+        assert_eq!(target.owners.first(), Some(&declared.object));
         assert_eq!(target.row.name, declared.object.name);
         assert_eq!(*target.row.address, target.tls.address.to_string());
         assert_eq!(target.row.port, target.tls.port);
+        assert_eq!(target.row.namespace, declared.object.namespace);
         assert_eq!(target.expect.name, target.tls.server_name);
-        assert!(target.tls.guarded && target.plaintext.iter().all(|door| door.guarded));
+        assert_eq!(target.expect.roots, RootsRef::Public);
+        assert!(target.tls.guarded);
+        let asked = target.tls.server_name.as_deref().unwrap_or_default();
+        for door in &target.plaintext {
+            assert_eq!((&door.address, &*door.host), (&target.tls.address, asked));
+            assert!(door.guarded);
+        }
     }
 }

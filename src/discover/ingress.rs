@@ -3,7 +3,9 @@
 //! An object's hosts are those of its rules and of its TLS section; each is dialled at every
 //! address that the controller published in `status.loadBalancer`, never at what DNS says of the
 //! host, so that a tenant's host name leads nowhere by itself. Which controller serves the object,
-//! and what its annotations mean to that one, comes from `ingress_class.rs` and `controller.rs`.
+//! and what its annotations mean to that one, comes from `ingress_class.rs` and `controller.rs`; what
+//! AWS's and Google's are told besides, in objects of their own, from `class_params.rs` and
+//! `frontend_config.rs`.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -14,7 +16,9 @@ use k8s_openapi::api::networking::v1::{
 };
 
 use super::balancer::{HTTPS, addresses, fronts_at};
+use super::class_params::{self, IngressClassParams};
 use super::controller::{Listeners, Manner, reads};
+use super::frontend_config::{self, FrontendConfig};
 use super::host::{Host, dns_name};
 use super::index::indexed;
 use super::ingress_class::{Class, Ingresses, Kept};
@@ -29,7 +33,12 @@ use crate::model::{Address, Owner, PlaintextRule, RequestPath, clean};
 pub(super) const SOURCE: Source = Source {
     name: NAME,
     help: "Hosts of Ingress objects, at the addresses that their controller published.",
-    access: &[INGRESSES.access(), CLASSES.access()],
+    access: &[
+        INGRESSES.access(),
+        CLASSES.access(),
+        class_params::KIND.access(),
+        frontend_config::KIND.access(),
+    ],
     enabled: |config| config.discovery.has(NAME),
     start: Start::Cluster(start),
 };
@@ -51,9 +60,18 @@ fn start(context: &Context, cluster: &Cluster) -> BoxStream<'static, Update> {
     let classes = Watch::all(context, cluster, CLASSES, |owner, class| {
         Kept::Class(Class::of(owner.created, &class))
     });
+    let params = Watch::all(context, cluster, class_params::KIND, |_, params| {
+        Kept::Params(IngressClassParams::annotations(params))
+    });
+    let frontends = Watch::all(context, cluster, frontend_config::KIND, |_, frontend| {
+        Kept::Frontend(FrontendConfig::plaintext(&frontend))
+    });
     let ingresses = ingresses.into_iter().map(Watch::stream);
     let classes = classes.into_iter().map(|watch| watch.optional().stream());
-    indexed(Ingresses::default(), ingresses.chain(classes).collect())
+    let params = params.into_iter().map(|watch| watch.optional().stream());
+    let frontends = (frontends.into_iter()).map(|watch| watch.optional().stream());
+    let parts = ingresses.chain(classes).chain(params).chain(frontends);
+    indexed(Ingresses::default(), parts.collect())
 }
 
 /// What is kept of an Ingress.

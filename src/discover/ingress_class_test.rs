@@ -153,3 +153,86 @@ fn an_ingress_that_cannot_be_read_is_dropped_and_a_class_that_cannot_counts_for_
     let declared = index.declared(&key("Ingress", "a")).unwrap();
     assert_eq!((declared.targets.len(), declared.dropped.len()), (0, 1));
 }
+
+const FRONTEND: &str = "networking.gke.io/v1beta1.FrontendConfig";
+
+#[test]
+fn parameters_count_when_they_come_for_the_ingresses_of_the_classes_that_name_them() {
+    let mut index = Ingresses::default();
+    index.put(ingress("a", Some("edge")));
+    index.put(ingress("b", Some("other")));
+    index.put(ingress("c", None));
+    let with_parameters = |name: &str, annotations: &Value| {
+        let value = json!({
+            "metadata": {"annotations": annotations},
+            "spec": {
+                "controller": "ingress.k8s.aws/alb",
+                "parameters": {"apiGroup": "elbv2.k8s.aws", "kind": "IngressClassParams", "name": "p"},
+            },
+        });
+        let class = Class::of(None, &serde_json::from_value(value).unwrap());
+        object("IngressClass", name, Some(Kept::Class(class)))
+    };
+    let params = |scheme: &str| {
+        let spec = json!({"spec": {"scheme": scheme}});
+        let params: class_params::IngressClassParams = serde_json::from_value(spec).unwrap();
+        let kept = Kept::Params(params.annotations());
+        object("IngressClassParams", "p", Some(kept))
+    };
+    index.put(with_parameters("edge", &json!({})));
+    index.put(class("other", "ingress.k8s.aws/alb", &json!({}), 1));
+    let is_open = |index: &Ingresses| {
+        let declared = index.declared(&key("Ingress", "a")).unwrap();
+        !declared.targets[0].expect.remarks.is_empty()
+    };
+    assert_eq!(names(&index.put(params("internet-facing"))), ["a"]);
+    assert!(is_open(&index));
+    assert_eq!(index.put(params("internet-facing")), []);
+    assert_eq!(names(&index.put(params("internal"))), ["a"]);
+    assert!(!is_open(&index));
+
+    // The default class is that of those that name none.
+    let default = json!({"ingressclass.kubernetes.io/is-default-class": "true"});
+    index.put(with_parameters("edge", &default));
+    let gone = key("IngressClassParams", "p");
+    assert_eq!(names(&index.take(&gone)), ["a", "c"]);
+    let unreadable = object("IngressClassParams", "p", None);
+    assert_eq!(index.put(unreadable), []);
+}
+
+#[test]
+fn what_a_frontend_says_counts_when_it_comes_for_those_that_name_it() {
+    let mut index = Ingresses::default();
+    let naming = |name: &str, frontend: &str| {
+        let value = json!({
+            "metadata": {"annotations": {FRONTEND: frontend}},
+            "spec": {"tls": [{"secretName": "s"}], "rules": [{"host": "shop.example.com"}]},
+            "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}},
+        });
+        let facts = Facts::of(&serde_json::from_value(value).unwrap());
+        object("Ingress", name, Some(Kept::Ingress(facts)))
+    };
+    let frontend = |namespace: &str, says| {
+        let mut frontend = object("FrontendConfig", "f", Some(Kept::Frontend(says)));
+        frontend.owner.namespace = namespace.into();
+        frontend
+    };
+    index.put(naming("a", "f"));
+    index.put(naming("b", "g"));
+    assert_eq!(taken_for(&index, "a"), "another's");
+    let served = Some(PlaintextRule::Declared);
+    assert_eq!(index.put(frontend("other", served)), []);
+    assert_eq!(names(&index.put(frontend("trade", served))), ["a"]);
+    assert_eq!(taken_for(&index, "a"), UNKNOWN);
+    assert_eq!(index.put(frontend("trade", served)), []);
+    assert_eq!(names(&index.put(frontend("trade", None))), ["a"]);
+    assert_eq!(taken_for(&index, "a"), "another's");
+
+    index.put(frontend("trade", served));
+    let gone = ObjectKey::from(&frontend("trade", None).owner);
+    assert_eq!(names(&index.take(&gone)), ["a"]);
+    index.take(&key("Ingress", "a"));
+    index.take(&key("Ingress", "b"));
+    index.take(&ObjectKey::from(&frontend("other", None).owner));
+    assert!(index.members.is_empty() && index.frontends.is_empty());
+}

@@ -215,16 +215,42 @@ impl Served for Hosts {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixtures::{check, folded};
+    use std::collections::HashSet;
+
+    use serde_json::json;
+
+    use super::super::Declared;
+    use super::super::fixtures::{Objects, check, folded};
     use super::*;
+
+    /// What these objects come to.
+    fn discovered(objects: &Objects) -> Vec<Declared> {
+        let gateway = |_: &Owner, gateway| Kept::Route(Hosts::of(gateway));
+        let mut read = objects.kept("Gateway", gateway);
+        read.extend(objects.kept("Service", |_, service| Kept::Edge(Edge::of(service))));
+        folded(Edges::default(), read)
+    }
 
     #[test]
     fn every_fixture_declares_exactly_what_is_written_beside_it() {
-        check(NAME, |objects| {
-            let gateway = |_: &Owner, gateway| Kept::Route(Hosts::of(gateway));
-            let mut read = objects.kept("Gateway", gateway);
-            read.extend(objects.kept("Service", |_, service| Kept::Edge(Edge::of(service))));
-            folded(Edges::default(), read)
+        check(NAME, discovered);
+    }
+
+    #[test]
+    fn three_hundred_hosts_at_two_addresses_are_six_hundred_rows() {
+        let hosts: Vec<_> = (0..300).map(|n| format!("h{n}.test")).collect();
+        let gateway = json!({"kind": "Gateway", "spec": {
+            "selector": {"a": "b"},
+            "servers": [{"port": {"number": 443, "protocol": "HTTPS"}, "hosts": hosts, "tls": {"mode": "SIMPLE"}}],
+        }});
+        let service = json!({"kind": "Service",
+            "spec": {"selector": {"a": "b"}, "ports": [{"name": "https", "port": 443}]},
+            "status": {"loadBalancer": {"ingress": [{"hostname": "lb0.test"}, {"hostname": "lb1.test"}]}},
         });
+        let declared = discovered(&Objects::of(vec![gateway, service])).remove(0);
+        let places: HashSet<_> = (declared.targets.iter())
+            .map(|target| target.row.place())
+            .collect();
+        assert_eq!((places.len(), declared.dropped.len()), (600, 0));
     }
 }

@@ -1,20 +1,9 @@
 //! Tests of the source `node`: every file of `tests/fixtures/node`.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::fs;
-use std::path::{Path, PathBuf};
 
+use super::super::fixtures::walk;
 use super::*;
-
-fn files(ending: &str) -> BTreeSet<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/node");
-    fs::read_dir(folder)
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .filter(|path| path.to_str().unwrap().ends_with(ending))
-        .collect()
-}
 
 /// Whether node ports are looked at there, then one line for each target and what is dropped.
 fn rendered(node: &Node) -> String {
@@ -61,22 +50,7 @@ fn rendered(node: &Node) -> String {
 
 #[test]
 fn every_fixture_declares_exactly_what_is_written_beside_it() {
-    for file in files(".yaml") {
-        let node: Node = serde_saphyr::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-        let beside = file.with_extension("expect.txt");
-        assert_eq!(
-            rendered(&node),
-            fs::read_to_string(beside).unwrap(),
-            "{}",
-            file.display()
-        );
-    }
-}
-
-#[test]
-fn every_expectation_has_its_fixture() {
-    for file in files(".expect.txt") {
-        let fixture = file.with_extension("").with_extension("yaml");
-        assert!(fixture.exists(), "{}", file.display());
-    }
+    walk(NAME, |text| {
+        rendered(&serde_saphyr::from_str(text).unwrap())
+    });
 }

@@ -6,6 +6,7 @@
 //!
 //! A Route is served by every router that has admitted it, at the router's canonical host name.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -144,6 +145,7 @@ fn discovered(owner: &Owner, route: Route) -> Targets {
         Arc::default()
     };
     let (mut all, mut dropped) = Targets::default();
+    let mut seen = HashSet::new();
     if route.status.ingress.is_empty() {
         dropped.push(Dropped {
             reason: DropReason::NoAddress,
@@ -168,11 +170,14 @@ fn discovered(owner: &Owner, route: Route) -> Targets {
             .as_ref()
             .map(<[Front; 1]>::as_slice)
             .map_err(|reason| *reason);
-        let (mut more, lost) = targets(NAME, owner, &[exposed], front);
-        for target in &mut more {
-            target.expect.remarks = Arc::clone(&remarks);
+        let (more, lost) = targets(NAME, owner, &[exposed], front);
+        for mut target in more {
+            // Routers may share a name, as the shards of one do.
+            if seen.insert(target.row.place()) {
+                target.expect.remarks = Arc::clone(&remarks);
+                all.push(target);
+            }
         }
-        all.extend(more);
         dropped.extend(lost);
     }
     (all, dropped)

@@ -209,6 +209,8 @@ fn discovered(owner: &Owner, pod: &Pod) -> Targets {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use serde_json::json;
 
     use super::super::fixtures::check;
@@ -243,6 +245,19 @@ mod tests {
             marks: std::sync::Arc::default(),
             kept: Some(discovered(&owner(name), &pod)),
         }
+    }
+
+    #[test]
+    fn three_hundred_host_ports_at_two_addresses_are_six_hundred_rows() {
+        let port = |n| json!({"name": format!("https-{n}"), "containerPort": 443, "hostPort": n});
+        let ports: Vec<_> = (1..=300).map(port).collect();
+        let pod = serde_json::from_value(json!({
+            "spec": {"hostNetwork": true, "containers": [{"ports": ports}]},
+            "status": {"phase": "Running", "podIPs": [{"ip": "192.0.2.1"}, {"ip": "2001:db8::1"}]},
+        }));
+        let (targets, dropped) = discovered(&owner("edge"), &pod.unwrap());
+        let places: HashSet<_> = targets.iter().map(|target| target.row.place()).collect();
+        assert_eq!((places.len(), dropped.len()), (600, 0));
     }
 
     #[test]

@@ -114,6 +114,8 @@ mod tests {
                 "Cluster: list+watch /nodes ",
                 "Cluster: list+watch /services ",
                 "Cluster: list+watch config.openshift.io/infrastructures cluster",
+                "Cluster: list+watch elbv2.k8s.aws/ingressclassparams ",
+                "Cluster: list+watch networking.gke.io/frontendconfigs ",
                 "Cluster: list+watch networking.k8s.io/ingressclasses ",
                 "Cluster: list+watch networking.k8s.io/ingresses ",
                 "Namespace(\"default\"): list+watch discovery.k8s.io/endpointslices kubernetes",
@@ -129,9 +131,11 @@ mod tests {
             [
                 "Namespace(\"default\"): list+watch /services ",
                 "Namespace(\"default\"): list+watch discovery.k8s.io/endpointslices kubernetes",
+                "Namespace(\"default\"): list+watch networking.gke.io/frontendconfigs ",
                 "Namespace(\"default\"): list+watch networking.k8s.io/ingresses ",
                 "Namespace(\"kube-public\"): list+watch /configmaps cluster-info",
                 "Namespace(\"shop\"): list+watch /services ",
+                "Namespace(\"shop\"): list+watch networking.gke.io/frontendconfigs ",
                 "Namespace(\"shop\"): list+watch networking.k8s.io/ingresses ",
             ]
         );

@@ -2,23 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::super::fixtures::remarks;
+use super::super::fixtures::{remarks, walk};
 use super::*;
 use crate::model::{Clients, RootsRef, Target};
-
-fn files(ending: &str) -> BTreeSet<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/service");
-    fs::read_dir(folder)
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .filter(|path| path.to_str().unwrap().ends_with(ending))
-        .collect()
-}
 
 fn owner() -> Owner {
     Owner {
@@ -101,28 +90,14 @@ fn check_consistency(target: &Target) {
 
 #[test]
 fn every_fixture_declares_exactly_what_is_written_beside_it() {
-    for file in files(".yaml") {
-        let service: Service = serde_saphyr::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    walk(NAME, |text| {
+        let service = serde_saphyr::from_str(text).unwrap();
         let (targets, _) = targets(&owner(), &exposed(&service), &nodes(), false);
         targets.iter().for_each(check_consistency);
         let places: BTreeSet<_> = targets.iter().map(|target| target.row.place()).collect();
-        assert_eq!(places.len(), targets.len(), "{}", file.display());
-        let beside = file.with_extension("expect.txt");
-        assert_eq!(
-            rendered(&service),
-            fs::read_to_string(beside).unwrap(),
-            "{}",
-            file.display()
-        );
-    }
-}
-
-#[test]
-fn every_expectation_has_its_fixture() {
-    for file in files(".expect.txt") {
-        let fixture = file.with_extension("").with_extension("yaml");
-        assert!(fixture.exists(), "{}", file.display());
-    }
+        assert_eq!(places.len(), targets.len());
+        rendered(&service)
+    });
 }
 
 fn service(spec: &Value) -> Service {

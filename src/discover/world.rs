@@ -32,8 +32,11 @@ const SCHEME: &str = "service.beta.kubernetes.io/aws-load-balancer-scheme";
 /// The value of a scheme that makes a load balancer of AWS a public one.
 const PUBLIC: &str = "internet-facing";
 
-/// The AWS Load Balancer Controller, and the prefix of its annotations.
-const ALB: (&str, &str) = ("ingress.k8s.aws/alb", "alb.ingress.kubernetes.io/");
+/// The AWS Load Balancer Controller.
+const ALB: &str = "ingress.k8s.aws/alb";
+
+/// The prefix of its annotations.
+pub(super) const ALB_PREFIX: &str = "alb.ingress.kubernetes.io/";
 
 const ALB_SCHEME: &str = "scheme";
 const ALB_CLIENTS: &str = "inbound-cidrs";
@@ -126,16 +129,15 @@ pub(super) fn open_service() -> Remark {
 }
 
 /// What there is to say of an Ingress with these annotations, whose `controller` is known, and
-/// whose class has parameters or not.
+/// whose class has parameters that are not known, or none such.
 pub(super) fn open_ingress(
     controller: &str,
-    has_parameters: bool,
+    unknown_parameters: bool,
     annotations: &BTreeMap<String, String>,
 ) -> Option<Remark> {
-    let (name, prefix) = ALB;
-    let annotation = |key: &str| annotations.get(&format!("{prefix}{key}"));
-    let open = controller == name
-        && !has_parameters
+    let annotation = |key: &str| annotations.get(&format!("{ALB_PREFIX}{key}"));
+    let open = controller == ALB
+        && !unknown_parameters
         && annotation(ALB_SCHEME).is_some_and(|scheme| scheme == PUBLIC)
         && annotation(ALB_CLIENTS).is_none_or(|ranges| has_everybody(ranges))
         && ALB_ELSEWHERE.iter().all(|key| annotation(key).is_none());
@@ -145,8 +147,7 @@ pub(super) fn open_ingress(
 
 /// Whether [`open_ingress`] reads this annotation.
 pub(super) fn reads(annotation: &str) -> bool {
-    let (_, prefix) = ALB;
-    let key = annotation.strip_prefix(prefix);
+    let key = annotation.strip_prefix(ALB_PREFIX);
     key.is_some_and(|key| key == ALB_SCHEME || key == ALB_CLIENTS || ALB_ELSEWHERE.contains(&key))
 }
 

@@ -19,7 +19,7 @@ use kube_https_exporter::discover::{SOURCES, Search};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::ca::{CA, Ca};
+use crate::ca::{CA, Ca, Leaf};
 use crate::process::{Site, command, free_port};
 
 /// Between two looks at whether the API server is ready.
@@ -55,7 +55,23 @@ impl Cluster {
     /// Starts one whose API server is at this address of this machine. It publishes the address
     /// itself, but for loopback, which it refuses to publish.
     pub(crate) async fn start_at(address: Ipv4Addr) -> Self {
+        Self::start_with(address, None).await
+    }
+
+    /// Starts one whose API server has this certificate, rather than make one itself.
+    pub(crate) async fn start_as(leaf: &Leaf) -> Self {
+        Self::start_with(Ipv4Addr::LOCALHOST, Some(leaf)).await
+    }
+
+    async fn start_with(address: Ipv4Addr, leaf: Option<&Leaf>) -> Self {
         let site = Site::new("cluster");
+        if let Some(leaf) = leaf {
+            fs::create_dir(site.path("certs")).unwrap();
+            site.write("certs/apiserver.key", &leaf.key_pem);
+            // As it would itself: with the authority behind.
+            let chain = format!("{}{}", leaf.cert_pem, CA.issuer.pem());
+            site.write("certs/apiserver.crt", &chain);
+        }
         site.write(
             "tokens.csv",
             &format!("{ADMIN},admin,admin,\"system:masters\"\n"),
@@ -149,7 +165,11 @@ impl Cluster {
 
     /// A kubeconfig for the holder of this token.
     pub(crate) fn kubeconfig(&self, token: &str) -> PathBuf {
-        let url = format!("https://{}", self.address);
+        self.kubeconfig_at(&format!("https://{}", self.address), token)
+    }
+
+    /// As [`Self::kubeconfig`], for who finds the API server at this URL.
+    fn kubeconfig_at(&self, url: &str, token: &str) -> PathBuf {
         // The file holds the self-signed authority after the certificate that it signed.
         let cluster = json!({"server": url, "certificate-authority": "certs/apiserver.crt"});
         let kubeconfig = json!({
@@ -170,8 +190,14 @@ impl Cluster {
 
     /// Where this cluster is found by the service account `account`, which is made if need be.
     pub(crate) async fn search(&self, account: &str) -> Search {
+        self.search_at(account, &format!("https://{}", self.address))
+            .await
+    }
+
+    /// As [`Self::search`], by way of this URL.
+    pub(crate) async fn search_at(&self, account: &str, url: &str) -> Search {
         let token = self.token(account).await;
-        Search::new(Some(self.kubeconfig(&token)), None, None, None)
+        Search::new(Some(self.kubeconfig_at(url, &token)), None, None, None)
     }
 
     /// A token of the service account `account`, which is made if need be.

@@ -14,12 +14,13 @@ use kube::api::{Api, ListParams};
 use kube_https_exporter::config::Config;
 use kube_https_exporter::discover::rbac::Grant;
 use kube_https_exporter::discover::{
-    Catalog, Change, Context, DropReason, Health, Permission, Update, permissions, start,
+    Catalog, Change, Context, DropReason, Health, Permission, Search, Update, permissions, start,
 };
 use kube_https_exporter::model::{Place, PlaintextRule, RootsRef, Target, UnixTime};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
+use crate::ca::CA;
 use crate::cluster::{Cluster, needed};
 
 /// For a test's account.
@@ -39,7 +40,12 @@ pub(crate) struct Discovered {
 impl Discovered {
     /// Discovery by [`ACCOUNT`], whatever it may do.
     pub(crate) async fn start(cluster: &Cluster, config: Config) -> Self {
-        let found = cluster.search(ACCOUNT).await.find().await.unwrap();
+        Self::of(cluster.search(ACCOUNT).await, config).await
+    }
+
+    /// Discovery of what is found so.
+    pub(crate) async fn of(search: Search, config: Config) -> Self {
+        let found = search.find().await.unwrap();
         let context = Context {
             config: Arc::new(config),
             cluster: Some(found),
@@ -83,7 +89,7 @@ impl Discovered {
     }
 
     /// The hosts of the rows of Ingresses.
-    fn hosts(&self) -> Vec<&str> {
+    pub(crate) fn hosts(&self) -> Vec<&str> {
         self.targets("ingress")
             .map(|target| &*target.row.host)
             .collect()
@@ -99,7 +105,7 @@ impl Discovered {
     }
 
     /// The reason and particulars of a source's last failure.
-    fn failure(&self, source: &str) -> Option<(&'static str, &str)> {
+    pub(crate) fn failure(&self, source: &str) -> Option<(&'static str, &str)> {
         match self.health.get(source) {
             Some(Health::Failed { reason, detail }) => Some((reason, detail)),
             _ => None,
@@ -321,6 +327,38 @@ async fn the_api_server_is_found_at_its_address_and_at_every_replica() {
             found.targets("api_server").count() == 2
         })
         .await;
+}
+
+#[tokio::test]
+async fn the_api_servers_own_certificate_says_under_which_names_it_is_known() {
+    let names = [
+        "127.0.0.1",
+        "kubernetes.default.svc.cluster.local",
+        "node-1.example.com",
+        "api.example.com",
+    ];
+    let cluster = Cluster::start_as(&CA.leaf(&names)).await;
+    set_node(&cluster, "node-1.example.com", "192.0.2.101", "True").await;
+    let hosts = |found: &Discovered| -> Vec<String> {
+        let targets = found.targets("api_server");
+        targets.map(|target| target.row.host.to_string()).collect()
+    };
+    // It may be a node's name, for all that is known.
+    let mut found = Discovered::start(&cluster, Config::default()).await;
+    found
+        .until("refused", |found| found.failure("api_server").is_some())
+        .await;
+    assert_eq!(hosts(&found), [""]);
+
+    cluster.grant_all(ACCOUNT).await;
+    let mut found = Discovered::start(&cluster, Config::default()).await;
+    found
+        .until("synced", |found| found.synced("api_server"))
+        .await;
+    assert_eq!(hosts(&found), ["", "api.example.com"]);
+    let face = found.targets("api_server").last().unwrap();
+    assert_eq!(&*face.row.address, "127.0.0.1");
+    assert_eq!(face.expect.roots, RootsRef::PublicOrCluster);
 }
 
 fn node(name: &str, address: &str, ready: &str) -> Value {

@@ -22,7 +22,7 @@ pub(crate) fn definition(channel: &str, plural: &str) -> Value {
 }
 
 /// Each row as `namespace/name host:port`, and whether TLS is declared.
-fn rows(found: &Discovered) -> Vec<String> {
+pub(crate) fn rows(found: &Discovered) -> Vec<String> {
     let rows = found.targets(SOURCE).map(|target| {
         let row = &target.row;
         let tls = if target.expect.tls {
@@ -38,7 +38,7 @@ fn rows(found: &Discovered) -> Vec<String> {
     rows.collect()
 }
 
-const GATEWAY: &str = "
+pub(crate) const GATEWAY: &str = "
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata: {name: edge, namespace: default}
@@ -53,7 +53,7 @@ status:
   addresses: [{type: IPAddress, value: 127.0.0.1}]
 ";
 
-const ROUTES: &str = "
+pub(crate) const ROUTES: &str = "
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: {name: www, namespace: trade}

@@ -20,6 +20,8 @@ mod peers;
 mod hostile;
 /// A real API server on a real etcd.
 mod cluster;
+/// What stands before an API server, and ends watches.
+mod relay;
 /// HTTP requests.
 mod http;
 /// What is scraped, and questions to it.
@@ -41,6 +43,8 @@ mod requests;
 mod hostility;
 /// What is discovered in a real cluster, under the access rules of the sources' table.
 mod discovery;
+/// How watches get over what happens to them.
+mod follow;
 /// What is discovered of Gateway API, by its own definitions.
 mod gateway;
 /// The servers behind the API server.

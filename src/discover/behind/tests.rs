@@ -3,11 +3,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::super::fixtures::{documents, walk};
 use super::super::index::Index;
 use super::super::{
     Declared, Object, ObjectKey, apiservice, crd_conversion, mutating_webhook, validating_webhook,
@@ -21,19 +20,6 @@ const KINDS: [(&str, &str); 4] = [
     ("apiservice", "APIService"),
     ("crd_conversion", "CustomResourceDefinition"),
 ];
-
-fn folder(source: &str) -> PathBuf {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    fixtures.join(source)
-}
-
-fn files(source: &str, ending: &str) -> BTreeSet<PathBuf> {
-    fs::read_dir(folder(source))
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .filter(|path| path.to_str().unwrap().ends_with(ending))
-        .collect()
-}
 
 fn object(written: &Value) -> Object<Kept> {
     let text = |value: &Value| value.as_str().unwrap_or_default().into();
@@ -142,7 +128,7 @@ fn rendered(inside: &Declared, outside: &Declared) -> String {
 /// What the first object of a file comes to.
 fn read(source: &'static str, inside: bool, text: &str) -> Declared {
     let mut callers = Callers::new(source, inside);
-    let documents = serde_saphyr::from_multiple::<Value>(text).unwrap();
+    let documents = documents(text);
     let objects: Vec<_> = documents.iter().map(object).collect();
     let first = objects[0].owner.clone();
     for object in objects {
@@ -155,29 +141,11 @@ fn read(source: &'static str, inside: bool, text: &str) -> Declared {
 #[test]
 fn every_fixture_declares_exactly_what_is_written_beside_it() {
     for (source, _) in KINDS {
-        for file in files(source, ".yaml") {
-            let text = fs::read_to_string(&file).unwrap();
-            let [inside, outside] = [true, false].map(|inside| read(source, inside, &text));
-            let beside = fs::read_to_string(file.with_extension("expect.txt"));
-            assert_eq!(
-                rendered(&inside, &outside),
-                beside.unwrap_or_default(),
-                "{}",
-                file.display()
-            );
+        walk(source, |text| {
+            let [inside, outside] = [true, false].map(|inside| read(source, inside, text));
             assert!(inside.targets.iter().all(|it| it.row.source == source));
-        }
-    }
-}
-
-#[test]
-fn every_source_has_fixtures_and_every_expectation_has_its_own() {
-    for (source, _) in KINDS {
-        assert!(!files(source, ".yaml").is_empty(), "{source}");
-        for file in files(source, ".expect.txt") {
-            let fixture = file.with_extension("").with_extension("yaml");
-            assert!(fixture.exists(), "{}", file.display());
-        }
+            rendered(&inside, &outside)
+        });
     }
 }
 

@@ -3,14 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use k8s_openapi::ByteString;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::super::fixtures::{documents, walk};
 use super::super::index::Index;
 use super::super::object::Keyed;
 use super::super::{Declared, Object, ObjectKey};
@@ -78,15 +77,6 @@ fn discovered<'a>(objects: impl IntoIterator<Item = &'a Value>) -> BTreeMap<Obje
     keys.into_iter().filter_map(declared).collect()
 }
 
-fn files(ending: &str) -> BTreeSet<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cert_manager");
-    fs::read_dir(folder)
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .filter(|path| path.to_str().unwrap().ends_with(ending))
-        .collect()
-}
-
 /// Each object, then what it has issued and what is known of when it is to be renewed.
 fn rendered(discovered: &BTreeMap<ObjectKey, Declared>) -> String {
     let mut text = String::new();
@@ -129,22 +119,11 @@ fn line(leaf: &Issued) -> String {
 
 #[test]
 fn every_fixture_comes_to_exactly_what_is_written_beside_it() {
-    for file in files(".yaml") {
-        let text = fs::read_to_string(&file).unwrap();
-        let objects: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
-        let discovered = discovered(&objects);
+    walk(SOURCE.name, |text| {
+        let discovered = discovered(&documents(text));
         assert!(discovered.values().all(|one| one.targets.is_empty()));
-        let expected = fs::read_to_string(file.with_extension("expect.txt")).unwrap();
-        assert_eq!(rendered(&discovered), expected, "{}", file.display());
-    }
-}
-
-#[test]
-fn every_expectation_has_its_fixture() {
-    for file in files(".expect.txt") {
-        let fixture = file.with_extension("").with_extension("yaml");
-        assert!(fixture.exists(), "{}", file.display());
-    }
+        rendered(&discovered)
+    });
 }
 
 fn certificate(name: &str, revision: usize) -> Value {

@@ -1,21 +1,18 @@
 //! Tests of the source `gateway`: every file of `tests/fixtures/gateway`, and what only counts.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::super::fixtures::{self, remarks};
+use super::super::fixtures::check;
 use super::super::index::Index;
 use super::super::object::Keyed;
 use super::super::published::TARGETS_PER_OBJECT;
 use super::super::{Declared, DropReason, Dropped, ObjectKey};
 use super::*;
-use crate::model::{Owner, PlaintextRule, RootsRef, Target, UnixTime};
+use crate::model::{Owner, UnixTime};
 
 const KINDS: [Kind; 7] = [
     GATEWAYS,
@@ -70,104 +67,11 @@ fn discovered<'a>(objects: impl IntoIterator<Item = &'a Value>) -> BTreeMap<Obje
     keys.into_iter().filter_map(declared).collect()
 }
 
-fn files(ending: &str) -> BTreeSet<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/gateway");
-    fs::read_dir(folder)
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .filter(|path| path.to_str().unwrap().ends_with(ending))
-        .collect()
-}
-
-/// One line for each object, then one for each of its targets and dropped hosts.
-fn rendered(discovered: &BTreeMap<ObjectKey, Declared>) -> String {
-    let mut text = String::new();
-    for declared in discovered.values() {
-        writeln!(text, "{}", name(&declared.object)).unwrap();
-        for target in &declared.targets {
-            writeln!(text, "  {}", line(target)).unwrap();
-        }
-        for Dropped { host, reason } in &declared.dropped {
-            writeln!(text, "  dropped ({}): {host}", reason.label()).unwrap();
-        }
-    }
-    text
-}
-
-fn name(owner: &Owner) -> String {
-    format!("{} {}/{}", owner.kind, owner.namespace, owner.name)
-}
-
-fn line(target: &Target) -> String {
-    let list = |items: Vec<String>| items.join(" and ");
-    let ports = target.plaintext.iter().map(|door| fixtures::at(door));
-    let routes: Vec<_> = target.owners.iter().skip(1).map(name).collect();
-    format!(
-        "{} port {} at {}: asked for as {}, TLS {}{}, plaintext looked for on {}{}{}",
-        match &*target.row.host {
-            "" => "(any host)",
-            host => host,
-        },
-        target.row.port,
-        target.row.address,
-        target.tls.server_name.as_deref().unwrap_or("(nothing)"),
-        if target.expect.tls {
-            "declared"
-        } else {
-            "not declared"
-        },
-        match &target.expect.secret {
-            Some(secret) => format!(" with {}/{}", secret.namespace, secret.name),
-            None => String::new(),
-        },
-        list(ports.collect()),
-        match target.expect.plaintext {
-            PlaintextRule::Redirect => "",
-            PlaintextRule::Declared => ", where it is declared",
-            rule => panic!("never expected: {rule:?}"),
-        },
-        if routes.is_empty() {
-            String::new()
-        } else {
-            format!(", by {}", list(routes))
-        },
-    ) + &fixtures::in_clear(target)
-        + &remarks(target)
-}
-
-fn check_consistency(declared: &Declared) {
-    for target in &declared.targets {
-        assert_eq!(target.owners[0], declared.object);
-        assert_eq!(target.row.source, "gateway");
-        assert_eq!(target.row.name, declared.object.name);
-        assert_eq!(target.row.namespace, declared.object.namespace);
-        assert_eq!(*target.row.address, target.tls.address.to_string());
-        assert_eq!(target.row.port, target.tls.port);
-        assert_eq!(target.expect.name, target.tls.server_name);
-        assert_eq!(target.expect.roots, RootsRef::Public);
-        assert!(target.tls.guarded && target.plaintext.iter().all(|door| door.guarded));
-    }
-}
-
 #[test]
 fn every_fixture_declares_exactly_what_is_written_beside_it() {
-    for file in files(".yaml") {
-        let text = fs::read_to_string(&file).unwrap();
-        let objects: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
-        let discovered = discovered(&objects);
-        discovered.values().for_each(check_consistency);
-        let expected = file.with_extension("expect.txt");
-        let expected = fs::read_to_string(expected).unwrap();
-        assert_eq!(rendered(&discovered), expected, "{}", file.display());
-    }
-}
-
-#[test]
-fn every_expectation_has_its_fixture() {
-    for file in files(".expect.txt") {
-        let fixture = file.with_extension("").with_extension("yaml");
-        assert!(fixture.exists(), "{}", file.display());
-    }
+    check(SOURCE.name, |objects| {
+        discovered(objects.written()).into_values().collect()
+    });
 }
 
 fn accepted() -> Value {
