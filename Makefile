@@ -255,6 +255,25 @@ bench-cold: ## Measure a cold start against a real API server with 10,000 Ingres
 	cargo build --release --locked
 	python3 benches/cold_start.py target/release/kube-https-exporter
 
+# ---- What is shipped
+
+CARGO_DEB := 3.8.0
+CARGO_CYCLONEDX := 0.5.9
+
+.PHONY: package
+package: ## Build what is shipped: the static program, the Debian package (checked by lintian), the bill of materials
+	@echo "Building the static program: some 8 minutes on two cores"
+	packaging/build-static.sh target/package
+	packaging/package.sh target/package $(CARGO_DEB) $(CARGO_CYCLONEDX)
+
+.PHONY: image
+image: ## Build the image from what `make package` has built, and start it (needs buildah)
+	packaging/image/build.sh target/package
+
+.PHONY: reproducible
+reproducible: ## Build the static program twice, from two folders, and compare (some 20 minutes)
+	@packaging/reproducible.sh
+
 .PHONY: demo
 demo: ## Run the exporter against a small demo cluster of its own
 	cargo run --release --locked -- demo

@@ -27,8 +27,8 @@ def exporter():
             f"max(time() - max by ({ROW}) (kube_https_probe_last_timestamp_seconds{{{CHOSEN}}}))", NEUTRAL, 3).unit("s"))
         .with_panel(figure("Interval", "Configured between two probes of a target.",
             f'max(kube_https_probe_interval_seconds{{{OWN}, kind="regular"}})', NEUTRAL, 3).unit("s"))
-        .with_panel(figure("Deep interval", "Configured between two times that versions are asked for.",
-            f'max(kube_https_probe_interval_seconds{{{OWN}, kind="deep"}})', NEUTRAL, 3).unit("s"))
+        .with_panel(figure("Reloads refused", "Exporters whose configuration is wrong: the one before is in force.",
+            number_of(f"kube_https_config_last_reload_successful{{{OWN}}} == 0"), BAD, 3))
         .with_row(d.Row("Probes"))
         .with_panel(lines("Probes and failures", "Probes a second, and those that got no certificate, by reason.", "ops", [
             (f"sum(rate(kube_https_probes_total{{{OWN}}}[{RATE}]))", "probes"),

@@ -80,10 +80,8 @@ async fn a_version_that_the_api_server_has_forgotten_is_answered_by_listing_anew
         })
         .await;
     let (_, detail) = found.failure("ingress").unwrap();
-    assert!(
-        detail.starts_with("cannot watch ingresses.networking.k8s.io in all namespaces: "),
-        "{detail}"
-    );
+    // The source watches their classes too; either may be told first.
+    assert!(detail.starts_with("cannot watch ingress"), "{detail}");
     assert_eq!(found.hosts(), ["goes.test", "stays.test"]);
     is_followed(&cluster, &mut found).await;
 }
