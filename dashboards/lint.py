@@ -12,19 +12,12 @@ import subprocess
 import sys
 import tempfile
 
+import shape
+
 ROOT = pathlib.Path(__file__).parent.parent
 METRIC = re.compile(r"\bkube_https_[a-z0-9_]+")
 # What a histogram's family name becomes in queries.
 SERIES_SUFFIX = re.compile(r"_(bucket|count|sum)$")
-# Families that the rules and boards are ready for, and that no source or check gives yet.
-PROMISED = {
-    "kube_https_permission",
-    "kube_https_policy_compliant",
-    "kube_https_stored_certificate_not_after_timestamp_seconds",
-    "kube_https_stored_certificate_not_before_timestamp_seconds",
-    "kube_https_tls_cipher_class_accepted",
-    "kube_https_tls_post_quantum_accepted",
-}
 VARIABLES = ["datasource", "cluster", "namespace", "source", "host"]
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
@@ -87,7 +80,7 @@ def unknown_metrics(text, documented):
 
 
 def faults():
-    documented = set(METRIC.findall((ROOT / "docs" / "metrics.md").read_text())) | PROMISED
+    documented = set(METRIC.findall((ROOT / "docs" / "metrics.md").read_text()))
     for path in sorted([*ROOT.glob("alerts/*.yaml"), *ROOT.glob("docs/runbooks/*.md")]):
         for fault in unknown_metrics(path.read_text(), documented):
             yield f"{path.name}: {fault}"
@@ -95,7 +88,7 @@ def faults():
         board = json.loads(path.read_text())
         exprs = queries(board)
         texts = exprs + [json.dumps(board["templating"])]
-        for fault in [*board_faults(board), *promql_faults(exprs), *unknown_metrics("\n".join(texts), documented)]:
+        for fault in [*shape.faults(board), *board_faults(board), *promql_faults(exprs), *unknown_metrics("\n".join(texts), documented)]:
             yield f"{path.name}: {fault}"
 
 
