@@ -12,7 +12,7 @@ use crate::model::{
     Acceptance, Address, AddressSeen, At, CertificateFacts, CipherClass, ClientAuth, DeepSeen,
     Expectation, Failure, Group, Handshake, HttpsAnswer, PlainAddressSeen, PlainAnswer, PlainDoor,
     PlainSeen, PlaintextRule, Reason, RequestPath, Requests, RootsRef, Row, Severity, Target,
-    TlsDoor, TlsSeen, TlsVersion, UnixTime, Verdict, VersionSupport,
+    TlsDoor, TlsSeen, TlsVersion, Trace, UnixTime, Verdict, VersionSupport,
 };
 use crate::probe::chain::read_chain;
 
@@ -207,6 +207,7 @@ impl Scene {
         self.tls.last_attempt = Some(day(0));
         self.tls.took = Some(Duration::from_millis(250));
         self.tls.addresses.push(AddressSeen {
+            trace: Trace::default(),
             ip: ip(self.next_address()),
             failure: None,
             handshake: Some(At {
@@ -235,6 +236,7 @@ impl Scene {
     pub(super) fn failing(mut self, reason: Reason) -> Self {
         self.tls.last_attempt = Some(day(0));
         self.tls.addresses.push(AddressSeen {
+            trace: Trace::default(),
             ip: ip(self.next_address()),
             failure: Some(failure(reason)),
             handshake: None,

@@ -18,6 +18,7 @@ mod stored;
 mod deep;
 mod verdict;
 mod text;
+mod trace;
 mod remark;
 
 pub use chain::{Certificate, CertificateFacts, Chain, Fingerprint, KeyUsage};
@@ -40,6 +41,7 @@ pub use target::{
 };
 pub use text::{LABEL_LIMIT, clean, is_unsafe};
 pub use time::UnixTime;
+pub use trace::{Passed, Step, Trace};
 pub use verdict::{
     Extra, Family, Finding, FindingSpec, Kind, Sample, Scope, Severity, Summary, Verdict, Waived,
     Waiver,

@@ -12,6 +12,7 @@ use super::chain::Chain;
 use super::deep::DeepSeen;
 use super::door::Requests;
 use super::time::UnixTime;
+use super::trace::Trace;
 
 /// A value and when it was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,6 +214,8 @@ pub struct TlsAttempt {
     pub connect: Option<Duration>,
     /// Time from the connection to the end of the handshake; `None` where there was none.
     pub handshake: Option<Duration>,
+    /// What passed.
+    pub trace: Trace,
 }
 
 /// One regular probe of a TLS door: all its addresses, or why there were none to dial.
@@ -314,6 +317,8 @@ pub struct AddressSeen {
     pub failure: Option<Failure>,
     /// The last handshake that showed a certificate.
     pub handshake: Option<At<Handshake>>,
+    /// What passed in the last probe, whether it failed or not.
+    pub trace: Trace,
     /// The last deep probe's answers.
     pub deep: Option<At<DeepSeen>>,
 }

@@ -32,6 +32,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::chain::Chains;
 use super::failure::{failure, from_io, from_tls};
+use super::trace::Tracer;
 use crate::model::{ClientAuth, Failure, Handshake, Reason, TlsDoor, TlsVersion};
 
 /// How long a server may take to answer our goodbye. Its answer tells whether it missed a client
@@ -93,11 +94,12 @@ impl Handshaker {
         &self,
         stream: &mut TcpStream,
         door: &TlsDoor,
+        tracer: &mut Tracer,
     ) -> Result<(Handshake, Instant), Failure> {
         let recorder = Arc::new(Recorder::new(
             self.provider.signature_verification_algorithms,
         ));
-        let mut wire = Wire::new(stream, self.connection(&recorder, door)?);
+        let mut wire = Wire::new(stream, self.connection(&recorder, door)?, tracer);
         let ended = wire.handshake().await;
         let over = Instant::now();
         let connection = &wire.connection;
@@ -208,6 +210,7 @@ fn version(version: ProtocolVersion) -> TlsVersion {
 struct Wire<'a> {
     stream: &'a mut TcpStream,
     connection: ClientConnection,
+    tracer: &'a mut Tracer,
     /// The first byte that came back: it tells TLS from other protocols.
     first: Option<u8>,
     /// A fatal alert came: after the certificate was seen, it says that ours was missed.
@@ -215,10 +218,15 @@ struct Wire<'a> {
 }
 
 impl<'a> Wire<'a> {
-    fn new(stream: &'a mut TcpStream, connection: ClientConnection) -> Self {
+    fn new(
+        stream: &'a mut TcpStream,
+        connection: ClientConnection,
+        tracer: &'a mut Tracer,
+    ) -> Self {
         Self {
             stream,
             connection,
+            tracer,
             first: None,
             refused_by: None,
         }
@@ -258,7 +266,8 @@ impl<'a> Wire<'a> {
                 let goes_on = if asked {
                     matches!(self.read().await, Ok(true))
                 } else {
-                    matches!(read_some(self.stream, |_| ()).await, Ok(1..))
+                    let trace = |bytes: &[u8]| self.tracer.received(bytes);
+                    matches!(read_some(self.stream, trace).await, Ok(1..))
                 };
                 if !goes_on {
                     break;
@@ -275,11 +284,13 @@ impl<'a> Wire<'a> {
         let Self {
             stream,
             connection,
+            tracer,
             first,
             refused_by,
         } = self;
         let mut taken = Ok(());
         let read = read_some(stream, |bytes| {
+            tracer.received(bytes);
             *first = first.or_else(|| bytes.first().copied());
             taken = take_in(connection, bytes).map_err(|error| {
                 if let TlsError::AlertReceived(alert) = error {
@@ -302,6 +313,7 @@ impl<'a> Wire<'a> {
         if flight.is_empty() {
             return Ok(());
         }
+        self.tracer.sent(&flight);
         self.stream
             .write_all(&flight)
             .await

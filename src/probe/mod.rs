@@ -15,6 +15,7 @@ mod handshake;
 mod https;
 mod plaintext;
 mod starttls;
+mod trace;
 pub mod answer;
 pub mod chain;
 pub mod ended;
@@ -45,6 +46,7 @@ use self::dial::{Dialer, connect, reach, turn_to_tls};
 use self::failure::within;
 use self::handshake::Handshaker;
 use self::legacy::legacy_handshake;
+use self::trace::Tracer;
 use crate::clock;
 use crate::config::Config;
 use crate::model::{
@@ -107,6 +109,7 @@ impl Prober {
 
     async fn attempt(&self, door: &TlsDoor, ip: IpAddr, deadline: Instant) -> TlsAttempt {
         let started = Instant::now();
+        let mut tracer = Tracer::new(started);
         let mut stream = match connect(ip, door.port, deadline).await {
             Ok(stream) => stream,
             Err(failed) => {
@@ -115,11 +118,14 @@ impl Prober {
                     outcome: Err(failed),
                     connect: None,
                     handshake: None,
+                    trace: tracer.finish(),
                 };
             }
         };
         let connected = Instant::now();
-        let seen = self.handshake(&mut stream, door, ip, deadline).await;
+        tracer.connected();
+        let seen = self.handshake(&mut stream, door, ip, deadline, &mut tracer);
+        let seen = seen.await;
         let over = seen
             .as_ref()
             .map_or_else(|_| Instant::now(), |(_, over)| *over);
@@ -128,6 +134,7 @@ impl Prober {
             outcome: seen.map(|(handshake, _)| handshake),
             connect: Some(connected - started),
             handshake: Some(over - connected),
+            trace: tracer.finish(),
         }
     }
 
@@ -137,9 +144,10 @@ impl Prober {
         door: &TlsDoor,
         ip: IpAddr,
         deadline: Instant,
+        tracer: &mut Tracer,
     ) -> Result<(Handshake, Instant), Failure> {
         turn_to_tls(stream, door, deadline).await?;
-        let run = self.handshaker.run(stream, door);
+        let run = self.handshaker.run(stream, door, tracer);
         let run = within(deadline, "shaking hands", run);
         match run.await {
             Err(failed) if may_speak_otherwise(&failed) => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::model::{
     Acceptance, AddressSeen, At, DeepReport, PlainAddressSeen, PlainAnswer, PlainReport, PlainSeen,
-    TlsAttempt, TlsReport, TlsSeen, UnixTime, VersionSupport,
+    TlsAttempt, TlsReport, TlsSeen, Trace, UnixTime, VersionSupport,
 };
 
 /// Adds a regular probe. A resolution that worked says which addresses there are: others are
@@ -36,16 +36,18 @@ fn take(addresses: &mut Vec<AddressSeen>, ip: IpAddr) -> Option<AddressSeen> {
     Some(addresses.remove(place))
 }
 
-const fn unseen(ip: IpAddr) -> AddressSeen {
+fn unseen(ip: IpAddr) -> AddressSeen {
     AddressSeen {
         ip,
         failure: None,
         handshake: None,
+        trace: Trace::default(),
         deep: None,
     }
 }
 
 fn attempted(mut seen: AddressSeen, attempt: TlsAttempt, at: UnixTime) -> AddressSeen {
+    seen.trace = attempt.trace;
     match attempt.outcome {
         Ok(value) => {
             seen.failure = None;

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use crate::model::{
     Address, Certificate, Chain, ClientAuth, Expectation, Failure, Family, FindingSpec,
     Fingerprint, Handshake, Kind, Owner, PlainDoor, PlaintextRule, Reason, RequestPath, Requests,
-    RootsRef, Row, Scope, Target, TlsAttempt, TlsDoor, TlsVersion, Verdict,
+    RootsRef, Row, Scope, Target, TlsAttempt, TlsDoor, TlsVersion, Trace, Verdict,
 };
 
 use super::catalogue::{Catalogue, Standing};
@@ -145,6 +145,7 @@ pub(crate) fn failure(reason: Reason) -> Failure {
 /// An attempt that took 10 ms to connect and, where it worked, 20 ms for the handshake.
 pub(crate) fn attempt(ip: &str, outcome: Result<u8, Reason>) -> TlsAttempt {
     TlsAttempt {
+        trace: Trace::default(),
         ip: ip.parse::<IpAddr>().unwrap(),
         connect: Some(Duration::from_millis(10)),
         handshake: outcome.is_ok().then_some(Duration::from_millis(20)),

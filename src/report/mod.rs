@@ -22,7 +22,7 @@ pub use stored::{StoredCertificateView, StoredView};
 pub use time::{When, distance};
 pub use view::{
     AddressView, CertificateView, Document, FailureView, FindingView, OwnerView, PlainAnswerView,
-    PlainView, TargetView, VERSION, WaivedView,
+    PlainView, StepView, TargetView, VERSION, WaivedView,
 };
 
 #[cfg(test)]

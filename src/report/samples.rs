@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::model::{
     Acceptance, AddressSeen, At, Certificate, CertificateFacts, Chain, Clients, DeepSeen,
-    Fingerprint, Handshake, PlainAddressSeen, PlainAnswer, PlainSeen, Reason, Severity, Summary,
-    Target, TlsSeen, TlsVersion, UnixTime, Verdict, VersionSupport, Waived, Waiver,
+    Fingerprint, Handshake, Passed, PlainAddressSeen, PlainAnswer, PlainSeen, Reason, Severity,
+    Step, Summary, Target, TlsSeen, TlsVersion, Trace, UnixTime, Verdict, VersionSupport, Waived,
+    Waiver,
 };
 use crate::record::samples::{EXPIRED, PLAINTEXT, handshake, record, row, target};
 use crate::record::{RowRecord, Seen};
@@ -76,6 +77,30 @@ fn seen(target: &Target, subject: &str, not_after: UnixTime) -> Seen {
             took: Some(Duration::from_millis(35)),
             failure: None,
             addresses: vec![AddressSeen {
+                trace: Trace(Box::from([
+                    Step {
+                        at: 900,
+                        what: Passed::Connected,
+                    },
+                    Step {
+                        at: 1_100,
+                        what: Passed::Record {
+                            sent: true,
+                            content: 22,
+                            message: Some(1),
+                            length: 240,
+                        },
+                    },
+                    Step {
+                        at: 34_000,
+                        what: Passed::Record {
+                            sent: false,
+                            content: 23,
+                            message: None,
+                            length: 2_000,
+                        },
+                    },
+                ])),
                 ip,
                 failure: None,
                 handshake: Some(At {

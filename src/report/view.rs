@@ -9,10 +9,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::model::{
-    Acceptance, AddressSeen, Certificate, ClientAuth, Door, Failure, Finding, Owner,
-    PlainAddressSeen, PlainAnswer, PlainDoor, PlainSeen, Severity, UnixTime, Waived,
+    Acceptance, AddressSeen, Certificate, ClientAuth, Door, Failure, Finding, Owner, Passed,
+    PlainAddressSeen, PlainAnswer, PlainDoor, PlainSeen, Severity, Step, UnixTime, Waived,
 };
-use crate::probe::names::{cipher_name, group_name};
+use crate::probe::names::{alert_name, cipher_name, group_name};
 use crate::record::RowRecord;
 use crate::schedule::next_turn;
 
@@ -187,8 +187,78 @@ pub struct AddressView<'a> {
     /// When versions, classes and groups were asked for, and HTTP over TLS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deep_seen: Option<When>,
+    /// What passed over the wire in the last probe.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trace: Vec<StepView>,
     /// The certificates as they were sent, the leaf first.
     pub chain: Vec<CertificateView<'a>>,
+}
+
+/// Something that passed.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepView {
+    /// Since dialling began.
+    pub milliseconds: f64,
+    /// Who did it.
+    pub by: &'static str,
+    /// `connected`, `ended`, or the content type of a record.
+    pub what: &'static str,
+    /// Where it passed in clear: the handshake message, or the alert.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The length of a record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u16>,
+}
+
+impl StepView {
+    /// In a line: `   1.1 ms  exporter  handshake client_hello, 240 bytes`.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let message = self.message.iter().map(|message| format!(" {message}"));
+        let bytes = self.bytes.iter().map(|bytes| format!(", {bytes} bytes"));
+        let rest: String = message.chain(bytes).collect();
+        format!(
+            "{:>7.1} ms  {:<8}  {}{rest}",
+            self.milliseconds, self.by, self.what
+        )
+    }
+}
+
+impl From<&Step> for StepView {
+    fn from(step: &Step) -> Self {
+        let (by, what, message, bytes) = match step.what {
+            Passed::Connected => ("exporter", "connected", None, None),
+            Passed::Ended => ("server", "ended", None, None),
+            Passed::Record {
+                sent,
+                content,
+                message,
+                length,
+            } => {
+                let by = if sent { "exporter" } else { "server" };
+                let what = Passed::content(content);
+                let message = message.and_then(|message| match what {
+                    "alert" => Some(alert_name(message)),
+                    _ => Passed::message(message).map(str::to_owned),
+                });
+                // What is not TLS has no length either.
+                (
+                    by,
+                    what,
+                    message,
+                    Some(length).filter(|_| what != "not_tls"),
+                )
+            }
+        };
+        Self {
+            milliseconds: f64::from(step.at / 100) / 10.0,
+            by,
+            what,
+            message,
+            bytes,
+        }
+    }
 }
 
 /// One certificate.
@@ -379,6 +449,7 @@ impl<'a> From<&'a AddressSeen> for AddressView<'a> {
             https: https().map(|one| (one.path, one.status)).collect(),
             hsts: https().find_map(|answer| answer.hsts.as_deref()),
             deep_seen: seen.deep.as_ref().and_then(|seen| When::new(seen.at)),
+            trace: seen.trace.0.iter().map(Into::into).collect(),
             chain: handshake
                 .iter()
                 .flat_map(|seen| &seen.chain.certificates)

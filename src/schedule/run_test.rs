@@ -8,7 +8,7 @@ use super::*;
 use crate::discover::{Declared, Health, Issuance, ObjectKey};
 use crate::model::{
     Address, Expectation, Issued, Owner, PlainDoor, PlaintextRule, RequestPath, Requests, RootsRef,
-    Row, SecretName, TlsAttempt, TlsVersion, UnixTime,
+    Row, SecretName, TlsAttempt, TlsVersion, Trace, UnixTime,
 };
 use crate::schedule::Shard;
 
@@ -37,6 +37,7 @@ impl Probe for Refusing {
         };
         let outcome = Err(refused);
         let attempt = TlsAttempt {
+            trace: Trace::default(),
             ip: LOOPBACK,
             outcome,
             connect: None,

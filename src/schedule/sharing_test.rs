@@ -12,7 +12,7 @@ use crate::config::{Config, PerAddress};
 use crate::discover::{Catalog, Declared, Health, Update};
 use crate::model::{
     Address, Chain, CipherSupport, DeepSeen, Expectation, GroupSupport, Owner, PlainDoor,
-    PlainReport, Requests, Row, Target, TlsAttempt, UnixTime, VersionSupport,
+    PlainReport, Requests, Row, Target, TlsAttempt, Trace, UnixTime, VersionSupport,
 };
 use crate::schedule::{Event, Part, Probe, Schedule, run};
 
@@ -58,6 +58,7 @@ impl Probe for Serving {
             stapled: None,
         };
         let attempt = TlsAttempt {
+            trace: Trace::default(),
             ip: ADDRESS,
             outcome: Ok(handshake),
             connect: Some(Duration::ZERO),

@@ -13,7 +13,7 @@ const SCRIPT: &str = include_str!("page.js");
 /// Only the style and the script below may be used, known by their hashes (CSP level 3); the script
 /// and the form may ask this server, and the page may not be framed. A test knows the hashes.
 const POLICY: &str = "default-src 'none'; \
-                      style-src 'sha256-5vzuBGatr7KO5DSTQsMw2x7g6z6Ij+swWyDUFvf8Utw='; \
+                      style-src 'sha256-RzhydBgMcNoeUh4AlHQpCkePfJv4RRlvqCfCHeJLpC0='; \
                       script-src 'sha256-amu4fqCKQlpx3T6eKC3EZezC9ZMfGl5vL8P7BqJYQWA='; \
                       connect-src 'self'; img-src data:; base-uri 'none'; form-action 'self'; \
                       frame-ancestors 'none'";

@@ -118,6 +118,7 @@ fn show(web: &Web, row: &RowRecord, may_ask: bool, now: UnixTime) -> Response {
     }
     findings(&mut html, &target);
     addresses(&mut html, &target.addresses, now);
+    traces(&mut html, &target.addresses);
     chains(&mut html, &target.addresses, now);
     plaintext(&mut html, &target);
     html.put("</main>\n", &[]);
@@ -210,6 +211,21 @@ fn finding(html: &mut Html, found: &FindingView<'_>) {
     }
     let runbook = found.runbook.trim_start_matches('/');
     html.put("<p><a href=\"{}\">Runbook</a></p>\n", &[runbook]);
+}
+
+/// What passed in the last probe of each address.
+fn traces(html: &mut Html, addresses: &[AddressView<'_>]) {
+    for address in addresses.iter().filter(|address| !address.trace.is_empty()) {
+        let ip = address.ip.to_string();
+        html.put(
+            "<details>\n<summary>On the wire, {}</summary>\n<pre>",
+            &[&ip],
+        );
+        for step in &address.trace {
+            html.put("{}\n", &[&step.line()]);
+        }
+        html.put("</pre>\n</details>\n", &[]);
+    }
 }
 
 /// One column for each address.

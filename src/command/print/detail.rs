@@ -143,6 +143,10 @@ fn address(
     text.fact("groups", Some(said(&seen.groups, "accepted")));
     if manner.verbose {
         let refused = [&seen.cipher_classes, &seen.groups].map(|asked| said(asked, "refused"));
+        let refused: Vec<String> = refused
+            .into_iter()
+            .filter(|said| !said.is_empty())
+            .collect();
         text.fact("refuses too", Some(refused.join(", ")));
     }
     let asked = seen.client_certificate.map(|mode| mode.replace('_', " "));
@@ -167,6 +171,12 @@ fn address(
             .filter(|stapled| *stapled || manner.verbose)
             .map(yes),
     );
+    if manner.verbose && !seen.trace.is_empty() {
+        text.line(2, "on the wire");
+        for step in &seen.trace {
+            text.line(4, &step.line());
+        }
+    }
     if before.is_some_and(|before| prints(before).eq(prints(seen))) && !seen.chain.is_empty() {
         text.fact("chain", Some("as above".to_owned()));
         return;
@@ -305,6 +315,8 @@ shop.example (broken)
         for line in [
             "serial number       07",
             "took                  35 ms",
+            "        1.1 ms  exporter  handshake client_hello, 240 bytes",
+            "       34.0 ms  server    application_data, 2000 bytes",
             "For a test.",
         ] {
             assert!(text.contains(line), "{line}: {text}");
