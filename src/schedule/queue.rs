@@ -102,6 +102,10 @@ struct Entry {
 struct Port {
     doors: BTreeSet<DoorId>,
     canary: Option<DoorId>,
+    /// When the canary's failure was last shared with all.
+    shared: Option<Instant>,
+    /// Those that have come since.
+    newcomers: Vec<DoorId>,
 }
 
 /// Address, port, guarded, TLS: doors that share a failure to connect.
@@ -174,6 +178,7 @@ impl Queue {
         self.unsettled += 1;
         let port = self.ports.entry(port_key(door)).or_default();
         port.doors.insert(id);
+        port.newcomers.push(id);
         // Where there is a canary, it speaks for a newcomer too: it is asked at once.
         let asked = port.canary.unwrap_or(id);
         self.make_due(asked, Kind::Regular, now);
@@ -322,7 +327,7 @@ impl Queue {
             self.port_is_up(&job.door, now);
             Vec::new()
         } else {
-            self.port_is_down(job)
+            self.port_is_down(job, now)
         };
         self.set_next_regular(job, next, now);
         shared
@@ -352,6 +357,8 @@ impl Queue {
         let Some(port) = self.ports.get_mut(&port_key(door)) else {
             return;
         };
+        port.shared = None;
+        port.newcomers.clear();
         if port.canary.take().is_none() {
             return;
         }
@@ -363,8 +370,10 @@ impl Queue {
         }
     }
 
-    /// Makes the door the port's canary if there is none, and lets the others wait behind it.
-    fn port_is_down(&mut self, job: &Job) -> Vec<Door> {
+    /// Makes the door the port's canary if there is none, and lets the others wait behind it. Gives
+    /// those that share its failure: all, but where they have a moment ago, those that came since.
+    /// At the start, thousands come one by one.
+    fn port_is_down(&mut self, job: &Job, now: Instant) -> Vec<Door> {
         let Some(port) = self.ports.get_mut(&port_key(&job.door)) else {
             return Vec::new();
         };
@@ -372,12 +381,15 @@ impl Queue {
         if canary != job.id {
             return Vec::new();
         }
-        let others: Vec<DoorId> = port
-            .doors
-            .iter()
-            .copied()
-            .filter(|id| *id != job.id)
-            .collect();
+        let newcomers = std::mem::take(&mut port.newcomers);
+        let recently = |at| now.saturating_duration_since(at) < CANARY_INTERVAL / 2;
+        let mut others = if port.shared.is_some_and(recently) {
+            newcomers
+        } else {
+            port.shared = Some(now);
+            port.doors.iter().copied().collect()
+        };
+        others.retain(|id| *id != job.id);
         let mut sharing = Vec::with_capacity(others.len());
         for id in others {
             let Some(entry) = self.entries.get_mut(&id) else {

@@ -271,6 +271,23 @@ fn a_door_that_joins_a_dead_port_waits_for_its_canary_which_is_asked_at_once() {
 }
 
 #[test]
+fn doors_that_join_a_dead_port_one_by_one_share_its_failure_alone() {
+    let mut bench = Bench::new(64);
+    let doors: Vec<Door> = (0..10).map(|name| tls(1, name)).collect();
+    bench.add(&doors);
+    bench.drain(REFUSED);
+    for name in 10..13 {
+        bench.add(&[tls(1, name)]);
+        let canary = bench.next().unwrap();
+        let sharing = bench.finish(&canary, REFUSED).unwrap();
+        assert_eq!(sharing, [tls(1, name)]);
+    }
+    // Its own turn is everybody's.
+    let canary = bench.advance().unwrap();
+    assert_eq!(bench.finish(&canary, REFUSED).unwrap().len(), 12);
+}
+
+#[test]
 fn the_canary_that_is_removed_has_an_heir() {
     let mut bench = Bench::new(64);
     bench.add(&[tls(1, 1), tls(1, 2)]);
