@@ -20,11 +20,12 @@ const PUBLISHED: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs")
 /// Between two summaries.
 const SUMMARY_EVERY: Duration = Duration::from_hours(1);
 
-/// Writes until nothing can change any more.
+/// Writes until nothing can change any more, and hands each line's change to `events` too.
 pub(super) async fn keep(
     mut changes: broadcast::Receiver<Change>,
     records: watch::Receiver<Records>,
     flags: &Web,
+    events: impl Fn(&Change),
 ) {
     let base = match &flags.external_url {
         Some(external) if flags.inventory => external.url.as_str(),
@@ -34,7 +35,10 @@ pub(super) async fn keep(
         let mut told = Told::default();
         loop {
             match changes.recv().await {
-                Ok(change) if told.is_news(&change) => report::tell(&change, base),
+                Ok(change) if told.is_news(&change) => {
+                    report::tell(&change, base);
+                    events(&change);
+                }
                 Ok(_) => {}
                 Err(RecvError::Lagged(count)) => warn!(count, "changes came too fast to be logged"),
                 Err(RecvError::Closed) => return,

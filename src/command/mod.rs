@@ -3,6 +3,7 @@
 mod baseline;
 mod check;
 mod demo;
+mod events;
 mod journal;
 mod print;
 mod progress;

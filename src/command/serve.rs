@@ -11,7 +11,9 @@ use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{Environment, Error, find_cluster, journal, load_config, reload, shutdown, systemd};
+use super::{
+    Environment, Error, events, find_cluster, journal, load_config, reload, shutdown, systemd,
+};
 use crate::cli::{Listen, Serve, Sharding, Web as WebFlags};
 use crate::config::{Config, ProbeEndpoint};
 use crate::discover::Cluster;
@@ -51,6 +53,7 @@ pub(super) async fn serve(typed: Serve, environment: &Environment) -> Result<Exi
     let local =
         (listeners.iter()).all(|one| one.local_addr().is_ok_and(|at| at.ip().is_loopback()));
     let endpoint = watch::Sender::new(plan.endpoint(local)?);
+    let writer = plan.events();
     let running = plan.start(part.clone(), changes.clone())?;
     if let Some(socket) = &environment.notify_socket
         && let Err(error) = systemd::ready(socket)
@@ -63,14 +66,17 @@ pub(super) async fn serve(typed: Serve, environment: &Environment) -> Result<Exi
     if typed.enable_lifecycle {
         web = web.with_reload(reload);
     }
+    let client = watch::Sender::new(writer);
+    let (publish, publishing) = events::publisher(client.subscribe());
     let begin = async || {
         let plan = self::plan(&typed, environment).await?;
-        let next = plan.endpoint(local)?;
+        let (next, writer) = (plan.endpoint(local)?, plan.events());
         let running = plan.start(part.clone(), changes.clone())?;
         endpoint.send_replace(next);
+        client.send_replace(writer);
         Ok(running)
     };
-    let (running, (), _) = tokio::join!(
+    let (running, (), _, _) = tokio::join!(
         reload::follow(
             running,
             wishes,
@@ -80,7 +86,8 @@ pub(super) async fn serve(typed: Serve, environment: &Environment) -> Result<Exi
             stop.clone()
         ),
         serve::serve(listeners, web, guard, stop.clone()),
-        stop.run_until_cancelled(journal::keep(told, summarised, &typed.web)),
+        stop.run_until_cancelled(journal::keep(told, summarised, &typed.web, publish)),
+        stop.run_until_cancelled(publishing),
     );
     running.stop().await;
     Ok(ExitCode::SUCCESS)
@@ -120,6 +127,13 @@ impl Plan {
         };
         let endpoint = Endpoint::new(&self.config, asked, self.roots.clone())?;
         Ok(Some(Arc::new(endpoint)))
+    }
+
+    /// Who writes Events, where they are to be written.
+    fn events(&self) -> Option<kube::Client> {
+        let cluster = self.cluster.as_ref();
+        let cluster = cluster.filter(|_| self.config.events.enabled);
+        cluster.map(|cluster| cluster.client.clone())
     }
 
     fn start(self, part: Part, changes: broadcast::Sender<Change>) -> Result<Running, Error> {

@@ -7,8 +7,8 @@ use super::field::{Field, Section};
 use super::node::Value;
 use super::value::{self, MAX_TIMEOUT};
 use super::{
-    Caps, Config, Discovery, Expiry, Files, Metrics, PerAddress, ProbeEndpoint, Profile, Security,
-    Threshold, Trust, expectation, rule, secret, suggest, target,
+    Caps, Config, Discovery, Events, Expiry, Files, Metrics, PerAddress, ProbeEndpoint, Profile,
+    Security, Threshold, Trust, expectation, rule, secret, suggest, target,
 };
 use crate::model::clean;
 
@@ -66,6 +66,7 @@ impl Default for Config {
             secrets: Vec::new(),
             default_certificates: Vec::new(),
             metrics: Metrics::default(),
+            events: Events::default(),
             probe_endpoint: None,
             security: Security::default(),
         }
@@ -268,6 +269,14 @@ impl Section for Config {
             meaning: "What is left out of the metrics.",
             read: |config, written| written.section(&mut config.metrics),
             inside: Some(rows::<Metrics>),
+        },
+        Field {
+            name: "events",
+            kind: "map",
+            default: "{}",
+            meaning: "Events on the objects that declare targets.",
+            read: |config, written| written.section(&mut config.events),
+            inside: Some(rows::<Events>),
         },
         Field {
             name: "probe_endpoint",

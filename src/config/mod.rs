@@ -14,6 +14,7 @@
 //! second and the third report every mistake they find.
 
 mod error;
+mod events;
 mod node;
 mod suggest;
 mod value;
@@ -48,6 +49,7 @@ use crate::model::{Fingerprint, Severity};
 pub use discovery::Discovery;
 pub use document::document;
 pub use error::{Error, Position, Problem};
+pub use events::Events;
 pub use expectation::ReachExpectation;
 pub use files::Files;
 pub use host::host_port;
@@ -186,6 +188,8 @@ pub struct Config {
     pub default_certificates: Vec<Fingerprint>,
     /// What is left out of the metrics.
     pub metrics: Metrics,
+    /// Events on the objects that declare targets.
+    pub events: Events,
     /// What `/probe` may be asked; nothing where it is not configured.
     pub probe_endpoint: Option<ProbeEndpoint>,
     /// Where tenants' names and addresses may lead.

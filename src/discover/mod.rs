@@ -177,6 +177,16 @@ pub struct Access {
     pub names: &'static [&'static str],
 }
 
+/// What it takes to put Events on objects, where the configuration has that on.
+pub const EVENTS: Access = Access {
+    group: "events.k8s.io",
+    resource: "events",
+    verbs: &["create"],
+    cluster_scoped: false,
+    namespace: None,
+    names: &[],
+};
+
 /// What a source says as it goes on, of objects and what they declare; or, inside a source, what a
 /// watch says of objects and what is kept of them.
 #[derive(Clone, Debug, PartialEq)]

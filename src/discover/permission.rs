@@ -82,10 +82,15 @@ pub fn permissions(context: &Context) -> BoxStream<'static, Permissions> {
     .boxed()
 }
 
-/// What is asked: each verb on each resource that a source that is on needs, where it needs it.
+/// What is asked: each verb on each resource that a source that is on needs, where it needs it; and whether Events
+/// may be written, where they are to be.
 /// Where a source needs objects of certain names only, it may do so if it may for each of them.
 fn questions(context: &Context) -> Vec<Question> {
-    let access = context.sources().flat_map(|source| source.access);
+    let events = context.config.events.enabled.then_some(&super::EVENTS);
+    let access = context
+        .sources()
+        .flat_map(|source| source.access)
+        .chain(events);
     let mut questions = Vec::new();
     for (grant, rules) in rbac::rules(access, &context.config.namespaces) {
         let scope = match grant {

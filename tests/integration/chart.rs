@@ -10,6 +10,7 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::authorization::v1::SelfSubjectRulesReview;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service, ServiceAccount};
+use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{ClusterRole, Role};
@@ -403,6 +404,55 @@ async fn by_default_it_reads_what_its_sources_do_and_nothing_else() {
     let exporter = release.run().await;
     sees(&exporter, &usual()).await;
     assert_eq!(shown(&exporter).await, ["bank", "shop"]);
+}
+
+/// The Events of this reason in a namespace, once there is one.
+async fn events(cluster: &Cluster, namespace: &str, action: &str) -> Vec<Event> {
+    let api: Api<Event> = Api::namespaced(cluster.client(), namespace);
+    for _ in 0..LOOKS {
+        let found = api.list(&ListParams::default()).await.unwrap().items;
+        let (found, _): (Vec<_>, Vec<_>) =
+            (found.into_iter()).partition(|event| event.action.as_deref() == Some(action));
+        if !found.is_empty() {
+            return found;
+        }
+        sleep(LOOK_EVERY).await;
+    }
+    panic!("no Event says {action} in {namespace}");
+}
+
+#[tokio::test]
+async fn where_it_is_turned_on_events_tell_who_looks_at_the_object() {
+    let cluster = cluster().await;
+    let mut values = json!({"config": only(&["ingress"])});
+    values["config"]["events"] = json!({"enabled": true});
+    let release = Release::install(&cluster, "helm", "events", &values).await;
+    let verbs: Vec<String> = release.verbs("shop").await.into_iter().collect();
+    assert_eq!(verbs, ["create", "list", "watch"]);
+    let exporter = release.run().await;
+
+    let found = events(&cluster, "shop", "Found").await;
+    let ingress = cluster.get::<Ingress>("shop", "shop").await.unwrap();
+    let [found] = &found[..] else {
+        panic!("{found:?}");
+    };
+    assert_eq!(found.reason.as_deref(), Some("Unreachable"));
+    assert_eq!(found.type_.as_deref(), Some("Warning"));
+    let regarding = found.regarding.as_ref().unwrap();
+    // Which is what `kubectl describe` asks for.
+    assert_eq!(regarding.uid, ingress.metadata.uid);
+    assert_eq!(regarding.kind.as_deref(), Some("Ingress"));
+    let note = found.note.as_deref().unwrap();
+    assert!(note.starts_with("shop.test:9: "), "{note}");
+
+    cluster.delete::<Ingress>("shop", "shop").await;
+    let gone = events(&cluster, "shop", "Gone").await;
+    assert_eq!(gone[0].type_.as_deref(), Some("Normal"));
+    assert!(
+        !exporter.log().contains("an Event is lost"),
+        "{}",
+        exporter.log()
+    );
 }
 
 #[tokio::test]

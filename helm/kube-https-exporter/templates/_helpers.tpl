@@ -77,6 +77,10 @@ namespace.
     {{- end }}
   {{- end }}
 {{- end }}
+{{- if dig "events" "enabled" false .Values.config }}
+  {{- $rule := dict "apiGroups" (list "events.k8s.io") "resources" (list "events") "verbs" (list "create") }}
+  {{- range $namespaces }}{{ $rules = append $rules (list $fullname . $rule) }}{{ end }}
+{{- end }}
 {{- range $rule := .Values.rbac.extraRules }}
   {{- range $namespaces }}{{ $rules = append $rules (list $fullname . $rule) }}{{ end }}
 {{- end }}
