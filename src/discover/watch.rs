@@ -340,7 +340,7 @@ where
         let object = Object {
             owner,
             marks: Arc::new(Marks {
-                labels: meta.labels.unwrap_or_default(),
+                labels: meta.labels.unwrap_or_default().into(),
                 wishes,
             }),
             kept,
