@@ -134,9 +134,10 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Spot;
 
     fn rank(created: i64, namespace: &str, host: &str) -> Rank {
-        let place = Place {
+        let spot = Spot {
             source: "ingress",
             namespace: namespace.into(),
             host: host.into(),
@@ -144,7 +145,7 @@ mod tests {
             address: "192.0.2.1".into(),
             entry: Arc::default(),
         };
-        (Some(UnixTime::from_secs(created)), place)
+        (Some(UnixTime::from_secs(created)), spot.into())
     }
 
     fn admission(total: usize, per_namespace: usize) -> Admission {

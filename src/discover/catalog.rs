@@ -25,7 +25,7 @@ use super::shelf::{Shelf, Stock};
 use super::{Declared, DropReason, Dropped, Marks, ObjectKey, Update};
 use crate::config::{Config, Rule, rule_for};
 use crate::model::{
-    Owner, Place, PlaintextRule, RootsRef, StoredObject, StoredPlace, Target, together,
+    Owner, Place, PlaintextRule, RootsRef, Spot, StoredObject, StoredPlace, Target, together,
 };
 pub use why::{Declaration, Fate, is_about};
 
@@ -464,7 +464,9 @@ impl Entry {
     fn merged(&self, place: &Place, common: &Common, rules: &[Rule]) -> Option<Target> {
         let rule = |claim: &Claim| {
             let labels = &claim.marks.labels;
-            rule_for(rules, place.source, &place.namespace, &place.host, labels)
+            rule_for(rules, place.source, &place.namespace, &place.host, |key| {
+                labels.get(key)
+            })
         };
         let probed = |claim: &&Claim| {
             let by_rule = rule(claim).and_then(|rule| rule.probe);
@@ -507,10 +509,11 @@ fn host_of(place: &Place) -> Place {
     if place.host.is_empty() || place.namespace.is_empty() {
         place.clone()
     } else {
-        Place {
+        let spot = Spot {
             address: Arc::default(),
-            ..place.clone()
-        }
+            ..Spot::clone(place)
+        };
+        spot.into()
     }
 }
 

@@ -460,7 +460,7 @@ fn a_rule_that_forbids_probing_leaves_only_a_count() {
         &[("a", A, true), ("b", A, true)],
     )));
     let mut labelled = object("x", 1, &[("a", A, true), ("b", A, true)]);
-    let labels = [("probe".to_owned(), "no".to_owned())].into();
+    let labels = BTreeMap::from([("probe".to_owned(), "no".to_owned())]).into();
     labelled.marks = Arc::new(Marks {
         labels,
         ..Marks::default()

@@ -1,7 +1,7 @@
 //! Sources whose targets come of several kinds of objects together: each object is folded into one
 //! index as it comes, changes and goes, and only what that touches is worked out anew.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
@@ -37,47 +37,75 @@ pub(super) trait Index: Send + 'static {
 /// What `index` comes to as it follows the watches `parts`.
 ///
 /// Nothing is said of any object before every part has listed or failed, so that at the start
-/// nothing is declared by halves; then each touched object once for each update.
+/// nothing is declared by halves; then each touched object once for each update. What an object
+/// declares is worked out when it is asked for: that of thousands is never there at once.
 pub(super) fn indexed<I: Index>(
-    mut index: I,
+    index: I,
     parts: Vec<BoxStream<'static, Update<Object<I::Kept>>>>,
 ) -> BoxStream<'static, Update> {
-    let mut states = Parts::new(parts.len());
-    let mut sights = vec![Sight::default(); parts.len()];
-    let mut touched = BTreeSet::new();
-    numbered(parts)
-        .flat_map(move |(part, update)| {
-            let mut healths = Vec::new();
-            let sight = sights.get_mut(part);
-            if let Some(complete) = sight.and_then(|sight| sight.hear(&update)) {
-                touched.extend(index.complete(part, complete));
+    let fold = Fold {
+        index,
+        states: Parts::new(parts.len()),
+        sights: vec![Sight::default(); parts.len()],
+        touched: BTreeSet::new(),
+        healths: VecDeque::new(),
+    };
+    let state = (fold, numbered(parts));
+    stream::unfold(state, |(mut fold, mut heard)| async move {
+        loop {
+            if let Some(update) = fold.next() {
+                return Some((update, (fold, heard)));
             }
-            for update in states.take(part, update) {
-                match update {
-                    Update::Listed(objects) => {
-                        touched.extend(objects.into_iter().flat_map(|object| index.put(object)));
-                    }
-                    Update::Changed(object) => touched.extend(index.put(object)),
-                    Update::Gone(key) => touched.extend(index.take(&key)),
-                    Update::Health(health) => healths.push(Update::Health(health)),
+            let (part, update) = heard.next().await?;
+            fold.hear(part, update);
+        }
+    })
+    .boxed()
+}
+
+/// An index as it follows its parts.
+struct Fold<I> {
+    index: I,
+    states: Parts,
+    sights: Vec<Sight>,
+    /// What is to be said, once all parts were heard.
+    touched: BTreeSet<ObjectKey>,
+    /// What is to be said after that.
+    healths: VecDeque<Health>,
+}
+
+impl<I: Index> Fold<I> {
+    fn hear(&mut self, part: usize, update: Update<Object<I::Kept>>) {
+        let sight = self.sights.get_mut(part);
+        if let Some(complete) = sight.and_then(|sight| sight.hear(&update)) {
+            self.touched.extend(self.index.complete(part, complete));
+        }
+        for update in self.states.take(part, update) {
+            match update {
+                Update::Listed(objects) => {
+                    let index = &mut self.index;
+                    let touched = objects.into_iter().flat_map(|object| index.put(object));
+                    self.touched.extend(touched);
                 }
+                Update::Changed(object) => self.touched.extend(self.index.put(object)),
+                Update::Gone(key) => self.touched.extend(self.index.take(&key)),
+                Update::Health(health) => self.healths.push_back(health),
             }
-            let ready = if states.all_heard() {
-                std::mem::take(&mut touched)
-            } else {
-                BTreeSet::new()
-            };
-            let mut updates: Vec<_> = ready
-                .into_iter()
-                .map(|key| match index.declared(&key) {
-                    Some(declared) => Update::Changed(declared),
-                    None => Update::Gone(key),
-                })
-                .collect();
-            updates.append(&mut healths);
-            stream::iter(updates)
-        })
-        .boxed()
+        }
+    }
+
+    /// What is to be said next.
+    fn next(&mut self) -> Option<Update> {
+        if self.states.all_heard()
+            && let Some(key) = self.touched.pop_first()
+        {
+            return Some(match self.index.declared(&key) {
+                Some(declared) => Update::Changed(declared),
+                None => Update::Gone(key),
+            });
+        }
+        self.healths.pop_front().map(Update::Health)
+    }
 }
 
 /// Whether all the objects of a part are known.

@@ -127,7 +127,8 @@ impl Named {
 /// All Ingresses, their classes, and what these and they name.
 #[derive(Default)]
 pub(super) struct Ingresses {
-    objects: HashMap<ObjectKey, Object<Facts>>,
+    /// Boxed: a large table is half empty.
+    objects: HashMap<ObjectKey, Box<Object<Facts>>>,
     /// The Ingresses that name it.
     members: HashMap<Named, BTreeSet<ObjectKey>>,
     classes: HashMap<Arc<str>, Class>,
@@ -159,7 +160,7 @@ impl Index for Ingresses {
             marks: object.marks,
             kept: facts,
         };
-        self.objects.insert(key.clone(), ingress);
+        self.objects.insert(key.clone(), Box::new(ingress));
         vec![key]
     }
 

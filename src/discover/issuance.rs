@@ -29,7 +29,8 @@ pub(super) struct Issuances {
 struct Secret {
     /// By who has it issued.
     leaves: BTreeMap<ObjectKey, Option<Arc<Issued>>>,
-    rows: BTreeSet<Place>,
+    /// In order. Of one row mostly, or a few.
+    rows: Vec<Place>,
 }
 
 impl Secret {
@@ -83,12 +84,14 @@ impl Issuances {
         if let Some(secret) = before
             && let Some(known) = self.secrets.get_mut(secret)
         {
-            known.rows.remove(row);
+            known.rows.retain(|other| other != row);
             self.forget_unused(secret);
         }
         if let Some(secret) = now {
             let known = self.secrets.entry(secret.clone()).or_default();
-            known.rows.insert(row.clone());
+            if let Err(at) = known.rows.binary_search(row) {
+                known.rows.insert(at, row.clone());
+            }
         }
     }
 
@@ -104,7 +107,7 @@ impl Issuances {
         let concerned = if before.as_ref() == known.leaf() {
             BTreeSet::new()
         } else {
-            known.rows.clone()
+            known.rows.iter().cloned().collect()
         };
         self.forget_unused(secret);
         concerned

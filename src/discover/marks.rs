@@ -15,9 +15,36 @@ const PLAINTEXT: &str = "kube-https-exporter/plaintext";
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Marks {
     /// Its labels, for the configuration's rules.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Labels,
     /// What whoever wrote it wants, by the annotations [`PROBE`] and [`PLAINTEXT`].
     pub(super) wishes: Wishes,
+}
+
+/// An object's labels, by their keys: thousands of objects have a few each.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Labels(Box<[(Box<str>, Box<str>)]>);
+
+impl Labels {
+    /// The value of this label.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&str> {
+        let mut labels = self.0.iter();
+        labels
+            .find(|(known, _)| &**known == key)
+            .map(|(_, value)| &**value)
+    }
+
+    #[cfg(test)]
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (&**key, &**value))
+    }
+}
+
+impl From<BTreeMap<String, String>> for Labels {
+    fn from(labels: BTreeMap<String, String>) -> Self {
+        let boxed = |(key, value): (String, String)| (key.into(), value.into());
+        Self(labels.into_iter().map(boxed).collect())
+    }
 }
 
 /// What an object's annotations ask for; the configuration's rules outrank it.

@@ -83,7 +83,9 @@ impl Entry {
     /// All claims as one object, under the rule for the first; `None` where there are none.
     fn merged(&self, place: &StoredPlace, rules: &[Rule]) -> Option<StoredObject> {
         let labels = &self.claims.values().next()?.marks.labels;
-        let rule = rule_for(rules, place.source, &place.namespace, "", labels);
+        let rule = rule_for(rules, place.source, &place.namespace, "", |key| {
+            labels.get(key)
+        });
         let stored = self.claims.values().flat_map(|claim| &claim.stored);
         let flaws = self.claims.values().flat_map(|claim| &claim.flaws);
         Some(StoredObject {

@@ -20,12 +20,13 @@ use std::time::Duration;
 use futures::channel::mpsc;
 use futures::stream::{self, BoxStream};
 use futures::{SinkExt, StreamExt};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::api::{ListParams, ObjectList, Request, WatchEvent, WatchParams};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ListMeta, Time};
+use kube::api::{ListParams, Request, WatchEvent, WatchParams};
 use kube::core::Status;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
@@ -239,10 +240,12 @@ where
             let request = async {
                 let request = Request::new(path).list(&params);
                 let request = request.map_err(kube::Error::BuildRequest)?;
-                self.client.request::<ObjectList<Value>>(request).await
+                self.client.request::<Page>(request).await
             };
             let page = answered(LIST, request).await?;
-            for object in page.items {
+            for written in page.items.unwrap_or_default() {
+                // It was well-formed as a part of the page.
+                let object = serde_json::from_str(written.get()).unwrap_or_default();
                 let (object, trouble) = self.read(&object);
                 listed.push(object);
                 malformed.extend(trouble);
@@ -340,7 +343,7 @@ where
         let object = Object {
             owner,
             marks: Arc::new(Marks {
-                labels: meta.labels.unwrap_or_default(),
+                labels: meta.labels.unwrap_or_default().into(),
                 wishes,
             }),
             kept,
@@ -375,6 +378,15 @@ async fn answered<A>(
             cause: Cause::Silent,
         }),
     }
+}
+
+/// A page of a listing. Its objects stay text until each is read: as values, they take many times
+/// the memory, and most of what there is to them is not kept.
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    metadata: ListMeta,
+    items: Option<Vec<Box<RawValue>>>,
 }
 
 /// The metadata that are read of every object.

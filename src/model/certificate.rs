@@ -48,7 +48,7 @@ fn facts(der: &[u8]) -> Result<CertificateFacts, Box<str>> {
             }
             x509_parser::nom::Err::Incomplete(_) => "cut short".to_owned(),
         };
-        Box::from(clean(&reason))
+        Box::<str>::from(clean(&reason))
     })?;
     let (dns_names, ip_names) = alternative_names(&certificate);
     Ok(CertificateFacts {

@@ -1,5 +1,7 @@
 //! Targets: the rows of the metrics, as the cluster's objects or the operator declared them.
 
+use std::fmt;
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -34,7 +36,7 @@ impl Row {
     #[must_use]
     pub fn place(&self) -> Place {
         let apart = JUDGED_APART.contains(&self.source);
-        Place {
+        let spot = Spot {
             entry: if apart {
                 Arc::clone(&self.name)
             } else {
@@ -45,7 +47,8 @@ impl Row {
             host: Arc::clone(&self.host),
             port: self.port,
             address: Arc::clone(&self.address),
-        }
+        };
+        spot.into()
     }
 }
 
@@ -68,9 +71,35 @@ const JUDGED_APART: [&str; 6] = [
 /// What tells one row from another: there is exactly one row for each. An object's name is no
 /// part of it, because the row has the oldest owner's, and owners come and go. The order is that
 /// of the exposition.
+///
+/// Shared: every stage has tables by it, and a key that is a pointer leaves them small.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place(Arc<Spot>);
+
+impl Deref for Place {
+    type Target = Spot;
+
+    fn deref(&self) -> &Spot {
+        &self.0
+    }
+}
+
+impl From<Spot> for Place {
+    fn from(spot: Spot) -> Self {
+        Self(Arc::new(spot))
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The parts of a [`Place`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "as in `Row`")]
-pub struct Place {
+pub struct Spot {
     pub source: &'static str,
     pub namespace: Arc<str>,
     pub host: Arc<str>,

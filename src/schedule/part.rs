@@ -118,6 +118,7 @@ fn mix(value: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Spot;
 
     const TARGETS: u64 = 12_000;
 
@@ -126,14 +127,15 @@ mod tests {
     }
 
     fn place(host: &str, address: &str) -> Place {
-        Place {
+        let spot = Spot {
             source: "ingress",
             namespace: "shop".into(),
             host: host.into(),
             port: 443,
             address: address.into(),
             entry: Arc::default(),
-        }
+        };
+        spot.into()
     }
 
     fn owners(shards: u32) -> Vec<u32> {

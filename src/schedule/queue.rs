@@ -125,7 +125,8 @@ pub(super) struct Queue {
     deep_slots: Slots,
     ids: HashMap<Door, DoorId>,
     next_id: u64,
-    entries: HashMap<DoorId, Entry>,
+    /// Boxed: a large table is half empty.
+    entries: HashMap<DoorId, Box<Entry>>,
     ports: HashMap<PortKey, Port>,
     gates: Gates,
     alarms: BinaryHeap<Reverse<(Instant, Alarm)>>,
@@ -174,7 +175,7 @@ impl Queue {
             settled: false,
         };
         self.ids.insert(door.clone(), id);
-        self.entries.insert(id, entry);
+        self.entries.insert(id, Box::new(entry));
         self.unsettled += 1;
         let port = self.ports.entry(port_key(door)).or_default();
         port.doors.insert(id);

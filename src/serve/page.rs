@@ -13,7 +13,7 @@ use super::html::Html;
 use super::query::Asked;
 use super::{Web, api, plain, sheet};
 use crate::clock;
-use crate::model::{Place, Row, Severity, UnixTime};
+use crate::model::{Row, Severity, Spot, UnixTime};
 use crate::record::{Posture, RowRecord};
 use crate::report::{self, When};
 
@@ -303,21 +303,22 @@ fn again(asked: &Asked, page: usize) -> String {
 
 /// Where a target's own page is: its place, as a question.
 fn link(row: &Row) -> String {
-    let Place {
+    let place = row.place();
+    let Spot {
         entry,
         source,
         namespace,
         host,
         port,
         address,
-    } = row.place();
+    } = &*place;
     let mut query = form_urlencoded::Serializer::for_suffix("target?".to_owned(), "target?".len());
     query.append_pair("source", source);
-    query.append_pair("namespace", &namespace);
-    query.append_pair("host", &host);
+    query.append_pair("namespace", namespace);
+    query.append_pair("host", host);
     query.append_pair("port", &port.to_string());
-    query.append_pair("address", &address);
-    query.append_pair("entry", &entry);
+    query.append_pair("address", address);
+    query.append_pair("entry", entry);
     query.finish()
 }
 

@@ -17,7 +17,7 @@ use super::html::Html;
 use super::{Web, api, page, plain};
 use crate::clock;
 use crate::discover::SOURCES;
-use crate::model::{Place, TlsVersion, UnixTime};
+use crate::model::{Place, Spot, TlsVersion, UnixTime};
 use crate::record::RowRecord;
 use crate::report::{
     self, AddressView, CertificateView, FailureView, FindingView, PlainAnswerView, TargetView, When,
@@ -90,14 +90,15 @@ fn place(uri: &Uri) -> Option<Place> {
     };
     let source = value("source");
     let known = SOURCES.iter().find(|known| known.name == source)?;
-    Some(Place {
+    let spot = Spot {
         source: known.name,
         namespace: (&*value("namespace")).into(),
         host: (&*value("host")).into(),
         port: value("port").parse().ok()?,
         address: (&*value("address")).into(),
         entry: (&*value("entry")).into(),
-    })
+    };
+    Some(spot.into())
 }
 
 fn show(web: &Web, row: &RowRecord, may_ask: bool, now: UnixTime) -> Response {

@@ -96,7 +96,7 @@ impl Catalog {
             place.source,
             &place.namespace,
             &place.host,
-            labels,
+            |key| labels.get(key),
         )?;
         let number = self
             .rules

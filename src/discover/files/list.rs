@@ -63,7 +63,7 @@ fn declared(owner: Owner, group: Group) -> Declared {
         warn!(%list, "labels that begin with __ are for Prometheus alone and are left out");
     }
     let marks = Marks {
-        labels,
+        labels: labels.into(),
         ..Marks::default()
     };
     let mut declared = Declared::nothing(owner, Arc::new(marks));
