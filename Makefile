@@ -250,6 +250,11 @@ bench: ## Compare with blackbox_exporter: CPU, memory, scrapes (needs nginx-ligh
 	cargo build --release --locked
 	python3 benches/compare.py target/release/kube-https-exporter
 
+.PHONY: bench-page
+bench-page: ## Measure the status page in Chromium with 10,000 targets
+	cargo build --release --locked
+	python3 benches/page.py target/release/kube-https-exporter
+
 .PHONY: bench-cold
 bench-cold: ## Measure a cold start against a real API server with 10,000 Ingresses (needs `make tools`)
 	cargo build --release --locked

@@ -8,7 +8,7 @@ use std::process::Stdio;
 use rcgen::{DnType, KeyPair};
 use serde_json::{Value, json};
 
-use crate::ca::{CA, Ca};
+use crate::ca::{CA, Ca, ECDSA};
 use crate::exporter::{Exporter, run};
 use crate::peers;
 use crate::process::{Peer, Site, command, tool};
@@ -101,6 +101,62 @@ async fn a_real_prometheus_discovers_what_was_discovered() {
         };
         assert!(labels.iter().find(same).is_some(), "{group}: {labels:?}");
     }
+}
+
+#[tokio::test]
+async fn a_real_blackbox_exporter_is_sent_where_was_discovered() {
+    let server = peers::nginx(&ECDSA, "TLSv1.3");
+    let port = server.address.port();
+    let config = json!({"targets": [
+        {"name": "good", "url": format!("https://127.0.0.1:{port}")},
+        {"name": "shut", "url": "https://127.0.0.1:1"},
+    ]});
+    let exporter = Exporter::serve(&config, None).await;
+    exporter.ready().await;
+    let blackbox = Peer::start("blackbox", |site| {
+        let tls = json!({"prober": "tcp", "tcp": {"tls": true, "tls_config": {"insecure_skip_verify": true}}});
+        let modules = json!({"modules": {"tls": tls}});
+        let file = site.write("blackbox.yml", &modules.to_string());
+        let mut command = command("prometheus-blackbox-exporter");
+        command
+            .arg(format!("--config.file={file}"))
+            .arg(format!("--web.listen-address=127.0.0.1:{}", site.port));
+        command
+    });
+    // As docs/api.md has it.
+    let job = json!({
+        "job_name": "blackbox", "metrics_path": "/probe", "params": {"module": ["tls"]}, "scrape_interval": "1s",
+        "http_sd_configs": [{"url": format!("http://{}/sd", exporter.address), "refresh_interval": "1s"}],
+        "relabel_configs": [
+            {"source_labels": ["__address__"], "target_label": "__param_target"},
+            {"source_labels": ["__param_target"], "target_label": "instance"},
+            {"target_label": "__address__", "replacement": blackbox.address.to_string()},
+        ],
+    });
+    let config = json!({"scrape_configs": [job]});
+    let prometheus = Peer::start("prometheus", |site| {
+        let file = site.write("prometheus.yml", &config.to_string());
+        let mut command = command("prometheus");
+        command
+            .arg(format!("--config.file={file}"))
+            .arg(format!("--storage.tsdb.path={}", site.path("data")))
+            .arg(format!("--web.listen-address=127.0.0.1:{}", site.port));
+        command
+    });
+    let probed = async || ask(&prometheus, "query?query=probe_success").await["result"].take();
+    let both = |found: &Value| found.as_array().is_some_and(|found| found.len() == 2);
+    let found = until("both are probed", &prometheus, probed, both).await;
+    let mut said: Vec<String> = (found.as_array().unwrap().iter())
+        .map(|one| format!("{} {}", one["metric"]["instance"], one["value"][1]))
+        .collect();
+    said.sort();
+    assert_eq!(
+        said,
+        [
+            "\"127.0.0.1:1\" \"0\"".to_owned(),
+            format!("\"127.0.0.1:{port}\" \"1\"")
+        ]
+    );
 }
 
 /// An exporter that looks at one host whose certificate would take over the page, and at others.

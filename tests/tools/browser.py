@@ -116,10 +116,15 @@ def use(browser, url, text):
     return seen
 
 
-with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-    browser = Browser(sys.argv[1], profile)
-    try:
-        print(json.dumps(use(browser, sys.argv[2], sys.argv[3])))
-    finally:
-        browser.process.kill()
-        browser.process.wait()
+def main():
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        browser = Browser(sys.argv[1], profile)
+        try:
+            print(json.dumps(use(browser, sys.argv[2], sys.argv[3])))
+        finally:
+            browser.process.kill()
+            browser.process.wait()
+
+
+if __name__ == "__main__":
+    main()
