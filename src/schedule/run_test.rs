@@ -261,11 +261,8 @@ async fn who_asks_has_a_row_probed_at_once_and_hears_whether_there_is_one() {
         .say(Update::Health(Health::Synced(clock::now())))
         .await;
     bench.until("first pass").await;
-    let place = declared("web", &["a.example"]).targets[0].row.place();
-    let other = Place {
-        host: "b.example".into(),
-        ..place.clone()
-    };
+    let place_of = |host: &str| declared("web", &[host]).targets[0].row.place();
+    let (place, other) = (place_of("a.example"), place_of("b.example"));
     let started = Instant::now();
     for (place, known) in [(other, false), (place, true)] {
         let (answer, answered) = oneshot::channel();
