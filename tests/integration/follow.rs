@@ -7,9 +7,10 @@ use futures::StreamExt;
 use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::core::ApiResource;
 use kube_https_exporter::config::Config;
 use kube_https_exporter::discover::{Context, Health, permissions};
-use kube_https_exporter::model::UnixTime;
+use kube_https_exporter::model::{PlaintextRule, UnixTime};
 
 use crate::ca::CA;
 use crate::cluster::Cluster;
@@ -79,8 +80,8 @@ async fn a_version_that_the_api_server_has_forgotten_is_answered_by_listing_anew
             matches!(found.failure("ingress"), Some(("gone", _)))
         })
         .await;
+    // Whichever of the source's watches was the last to say so.
     let (_, detail) = found.failure("ingress").unwrap();
-    // The source watches their classes too; either may be told first.
     assert!(detail.starts_with("cannot watch ingress"), "{detail}");
     assert_eq!(found.hosts(), ["goes.test", "stays.test"]);
     is_followed(&cluster, &mut found).await;
@@ -163,4 +164,61 @@ async fn kinds_that_are_removed_take_their_targets_along_and_bring_them_back() {
             found.synced(SOURCE) && rows(found) == all
         })
         .await;
+}
+
+const FRONTEND: &str = "
+apiVersion: networking.gke.io/v1beta1
+kind: FrontendConfig
+metadata: {name: frontend, namespace: default}
+spec: {redirectToHttps: {enabled: false}}
+";
+
+const INGRESS: &str = "
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: shop
+  namespace: default
+  annotations: {kubernetes.io/ingress.class: gce, networking.gke.io/v1beta1.FrontendConfig: frontend}
+spec:
+  tls: [{secretName: shop-tls}]
+  rules: [{host: shop.test, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: s, port: {number: 80}}}}]}}]
+status: {loadBalancer: {ingress: [{ip: 127.0.0.1}]}}
+";
+
+#[tokio::test]
+async fn what_says_more_of_ingresses_counts_while_the_cluster_has_it() {
+    let cluster = Cluster::start().await;
+    cluster.grant_all(ACCOUNT).await;
+    cluster.apply_yaml(INGRESS).await;
+    let rule = |found: &Discovered| {
+        let mut targets = found.targets("ingress");
+        targets.next().map(|target| target.expect.plaintext)
+    };
+    let mut found = Discovered::start(&cluster, Config::default()).await;
+    found.until("synced", |found| found.synced("ingress")).await;
+    assert_eq!(rule(&found), Some(PlaintextRule::Redirect));
+
+    let kind = ApiResource {
+        group: "networking.gke.io".to_owned(),
+        version: "v1beta1".to_owned(),
+        api_version: "networking.gke.io/v1beta1".to_owned(),
+        kind: "FrontendConfig".to_owned(),
+        plural: "frontendconfigs".to_owned(),
+    };
+    cluster.custom_kind(&kind).await;
+    cluster.apply_yaml(FRONTEND).await;
+    found
+        .until("installed", |found| {
+            rule(found) == Some(PlaintextRule::Declared)
+        })
+        .await;
+    let name = "frontendconfigs.networking.gke.io";
+    cluster.delete::<CustomResourceDefinition>("", name).await;
+    found
+        .until("removed", |found| {
+            rule(found) == Some(PlaintextRule::Redirect)
+        })
+        .await;
+    assert!(found.synced("ingress"));
 }
