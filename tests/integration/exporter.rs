@@ -224,6 +224,18 @@ impl Exporter {
         self.site.log()
     }
 
+    /// The lines of the log in which it complains: of itself, or of what it cannot do, rather than of what it found.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        let log = self.log();
+        let complains = |line: &&str| {
+            let bad = ["level=warn ", "level=error "]
+                .iter()
+                .any(|level| line.contains(level));
+            bad && !line.contains("msg=\"finding appeared\"")
+        };
+        log.lines().filter(complains).map(str::to_owned).collect()
+    }
+
     /// What it has printed.
     pub(crate) fn printed(&self) -> String {
         fs::read_to_string(self.site.path("stdout")).unwrap()
