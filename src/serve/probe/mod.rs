@@ -201,3 +201,39 @@ fn scrape_timeout(headers: &HeaderMap) -> Option<Duration> {
     let seconds: f64 = headers.get(SCRAPE_TIMEOUT)?.to_str().ok()?.parse().ok()?;
     Duration::try_from_secs_f64(seconds).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_is_in_time_for_the_scrape() {
+        let endpoint = |timeout| Endpoint {
+            timeout,
+            ..Endpoint::new(
+                &Config::default(),
+                &ProbeEndpoint::default(),
+                Roots::empty(),
+            )
+            .unwrap()
+        };
+        let second = Duration::from_secs(1);
+        let headers = |value: &'static str| {
+            let value = axum::http::HeaderValue::from_static(value);
+            HeaderMap::from_iter([(axum::http::HeaderName::from_static(SCRAPE_TIMEOUT), value)])
+        };
+        let patient = endpoint(10 * second);
+        let mut module = Modules::default().by_name["tcp"].clone();
+        let timeout =
+            |module: &Module, header| patient.timeout(module, scrape_timeout(&headers(header)));
+        assert_eq!(timeout(&module, "5"), second * 9 / 2);
+        assert_eq!(timeout(&module, "60"), 10 * second);
+        // What makes no sense is as if it were not there.
+        for header in ["0.5", "0", "-1", "soon", "NaN"] {
+            assert_eq!(timeout(&module, header), 10 * second, "{header}");
+        }
+        module.timeout = Some(2 * second);
+        assert_eq!(timeout(&module, "60"), 2 * second);
+        assert_eq!(timeout(&module, "2"), second * 3 / 2);
+    }
+}
