@@ -14,7 +14,7 @@ use crate::process::Site;
 use crate::scrape::Scrape;
 
 /// Every way to misbehave, with the reasons that it may be reported for.
-const BAD: [(Manner, &[&str]); 13] = [
+const BAD: [(Manner, &[&str]); 21] = [
     (Manner::Hang, &["timeout"]),
     // The hello reaches a socket that is closed already, which resets; or the close is read first.
     (Manner::Close, &["closed", "reset"]),
@@ -29,6 +29,14 @@ const BAD: [(Manner, &[&str]); 13] = [
     (Manner::EndlessHttp, &["not_tls"]),
     (Manner::Ssh, &["not_tls"]),
     (Manner::UnknownAlert, &["alert"]),
+    (Manner::HangAfter(0), &["timeout"]),
+    (Manner::HangAfter(600), &["timeout"]),
+    (Manner::HalfClose, &["closed"]),
+    (Manner::VersionOfNobody, &["protocol"]),
+    (Manner::CompressedCertificate, &["protocol"]),
+    (Manner::EndlessRetries, &["protocol"]),
+    (Manner::TlsInsideTls, &["protocol"]),
+    (Manner::ResetMidCertificate, &["reset"]),
 ];
 
 /// In seconds.

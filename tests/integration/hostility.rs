@@ -2,21 +2,30 @@
 
 use std::time::Duration;
 
+use futures::future::join;
+use futures::stream::{self, StreamExt};
 use kube_https_exporter::model::{Acceptance, Reason, TlsVersion, VersionSupport};
 use kube_https_exporter::probe::legacy::legacy_handshake;
 use kube_https_exporter::probe::version::{HelloAnswer, ask, settle};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::hostile::{Hostile, Manner};
+use crate::hostile::{Hostile, Manner, SOUND_ANSWER};
 
 /// What a probe is given; those that end by themselves are far quicker.
 const DEADLINE: Duration = Duration::from_millis(500);
 
+/// For what ends by itself, on a busy machine.
+const AMPLE: Duration = Duration::from_secs(10);
+
 async fn answer(manner: Manner) -> HelloAnswer {
+    answer_within(DEADLINE, manner).await
+}
+
+async fn answer_within(deadline: Duration, manner: Manner) -> HelloAnswer {
     let hostile = Hostile::start(manner).await;
     let mut stream = TcpStream::connect(hostile.address).await.unwrap();
-    timeout(DEADLINE, ask(&mut stream, TlsVersion::Tls12, None))
+    timeout(deadline, ask(&mut stream, TlsVersion::Tls12, None))
         .await
         .unwrap_or(HelloAnswer::Missing)
 }
@@ -68,6 +77,32 @@ async fn each_manner_has_its_reason() {
             HelloAnswer::Alert(255),
             Some(Reason::Alert),
         ),
+        (Manner::HalfClose, HelloAnswer::Closed, Some(Reason::Closed)),
+        (
+            Manner::VersionOfNobody,
+            HelloAnswer::Unclear,
+            Some(Reason::Protocol),
+        ),
+        (
+            Manner::CompressedCertificate,
+            HelloAnswer::Accepted,
+            Some(Reason::Protocol),
+        ),
+        (
+            Manner::EndlessRetries,
+            HelloAnswer::Unclear,
+            Some(Reason::Protocol),
+        ),
+        (
+            Manner::TlsInsideTls,
+            HelloAnswer::Unclear,
+            Some(Reason::Protocol),
+        ),
+        (
+            Manner::ResetMidCertificate,
+            HelloAnswer::Accepted,
+            Some(Reason::Reset),
+        ),
     ] {
         assert_eq!(answer(manner).await, expected_answer, "{manner:?}");
         assert_eq!(failure(manner).await, expected_reason, "{manner:?}");
@@ -95,4 +130,23 @@ async fn no_version_is_said_to_be_refused_by_what_speaks_no_tls() {
             "{manner:?}"
         );
     }
+}
+
+/// Whatever the byte that it stops at, one deadline is all that it costs: the certificate is never
+/// half read, and the version is known as soon as the `ServerHello` is there.
+#[tokio::test]
+async fn a_server_that_hangs_after_any_byte_costs_one_deadline() {
+    let hello = 5 + usize::from(u16::from_be_bytes([SOUND_ANSWER[3], SOUND_ANSWER[4]]));
+    let outcomes = stream::iter(0..SOUND_ANSWER.len()).map(|length| async move {
+        let manner = Manner::HangAfter(length);
+        let (within, known) = if length < hello {
+            (DEADLINE, HelloAnswer::Missing)
+        } else {
+            (AMPLE, HelloAnswer::Accepted)
+        };
+        let (answer, failure) = join(answer_within(within, manner), failure(manner)).await;
+        assert_eq!(answer, known, "{length}");
+        assert_eq!(failure, None, "{length}");
+    });
+    outcomes.buffer_unordered(64).collect::<()>().await;
 }
