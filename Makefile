@@ -216,6 +216,10 @@ golden: ## Write anew what the tests expect: the scrape of the demo, and what ob
 	UPDATE_GOLDEN=1 cargo test --locked --lib discover::
 	UPDATE_GOLDEN=1 cargo test --locked --test integration golden::the_demo
 
+.PHONY: capture
+capture: ## Write the answers of real servers anew that the unit tests replay (needs `make tools`)
+	cargo test --locked --test integration capture:: -- --ignored
+
 .PHONY: dashboards
 dashboards: $(VENV_STAMP) ## Lint the dashboards, and check that they are those that make gen writes (needs `make tools`)
 	@echo "Checking the dashboards"

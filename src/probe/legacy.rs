@@ -218,3 +218,7 @@ mod tests {
         assert!(detail.contains("more than 1048576 bytes"), "{detail}");
     }
 }
+
+#[cfg(test)]
+#[path = "replay_test.rs"]
+mod replay_test;

@@ -2,8 +2,6 @@
 //! lives.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -64,25 +62,14 @@ pub(crate) const SOUND_ANSWER: &[u8] = include_bytes!("../../src/probe/testdata/
 pub(crate) struct Hostile {
     pub(crate) address: SocketAddr,
     task: AbortHandle,
-    open: Arc<AtomicUsize>,
 }
 
 impl Hostile {
     pub(crate) async fn start(manner: Manner) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let open = Arc::new(AtomicUsize::new(0));
-        let task = tokio::spawn(serve(listener, manner, Arc::clone(&open))).abort_handle();
-        Self {
-            address,
-            task,
-            open,
-        }
-    }
-
-    /// How many connections it has open now, or has not noticed the end of.
-    pub(crate) fn open(&self) -> usize {
-        self.open.load(Ordering::Relaxed)
+        let task = tokio::spawn(serve(listener, manner)).abort_handle();
+        Self { address, task }
     }
 }
 
@@ -92,16 +79,11 @@ impl Drop for Hostile {
     }
 }
 
-async fn serve(listener: TcpListener, manner: Manner, open: Arc<AtomicUsize>) {
+async fn serve(listener: TcpListener, manner: Manner) {
     // Aborted with the task.
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        let open = Arc::clone(&open);
-        connections.spawn(async move {
-            open.fetch_add(1, Ordering::Relaxed);
-            misbehave(stream, manner).await;
-            open.fetch_sub(1, Ordering::Relaxed);
-        });
+        connections.spawn(misbehave(stream, manner));
         // What is over is let go.
         while connections.try_join_next().is_some() {}
     }

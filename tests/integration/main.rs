@@ -39,6 +39,8 @@ mod ciphers;
 mod interfaces;
 /// What real servers answer over TLS: headers, refusals, and strangers' requests.
 mod requests;
+/// Answers of real servers, for the unit tests to replay.
+mod capture;
 /// What hostile servers cost and how they are reported.
 mod hostility;
 /// What is discovered in a real cluster, under the access rules of the sources' table.
