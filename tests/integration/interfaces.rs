@@ -12,7 +12,7 @@ use crate::ca::{CA, Ca, ECDSA};
 use crate::exporter::{Exporter, run};
 use crate::peers;
 use crate::process::{Peer, Site, command, tool};
-use crate::prometheus::{ask, until};
+use crate::prometheus::{self, ask, until};
 
 fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -73,15 +73,7 @@ async fn a_real_prometheus_discovers_what_was_discovered() {
         "http_sd_configs": [{"url": format!("http://{}/sd", demo.address), "refresh_interval": "1s"}],
         "relabel_configs": [{"action": "drop"}],
     }]});
-    let prometheus = Peer::start("prometheus", |site| {
-        let file = site.write("prometheus.yml", &config.to_string());
-        let mut command = command("prometheus");
-        command
-            .arg(format!("--config.file={file}"))
-            .arg(format!("--storage.tsdb.path={}", site.path("data")))
-            .arg(format!("--web.listen-address=127.0.0.1:{}", site.port));
-        command
-    });
+    let prometheus = prometheus::start(&config);
     let found = async || ask(&prometheus, "targets?state=dropped").await["droppedTargets"].take();
     let all = |found: &Value| {
         found
@@ -134,15 +126,7 @@ async fn a_real_blackbox_exporter_is_sent_where_was_discovered() {
         ],
     });
     let config = json!({"scrape_configs": [job]});
-    let prometheus = Peer::start("prometheus", |site| {
-        let file = site.write("prometheus.yml", &config.to_string());
-        let mut command = command("prometheus");
-        command
-            .arg(format!("--config.file={file}"))
-            .arg(format!("--storage.tsdb.path={}", site.path("data")))
-            .arg(format!("--web.listen-address=127.0.0.1:{}", site.port));
-        command
-    });
+    let prometheus = prometheus::start(&config);
     let probed = async || ask(&prometheus, "query?query=probe_success").await["result"].take();
     let both = |found: &Value| found.as_array().is_some_and(|found| found.len() == 2);
     let found = until("both are probed", &prometheus, probed, both).await;
