@@ -159,8 +159,21 @@ impl Front {
 
 /// haproxy from this version on, such as `TLSv1.0`.
 pub(crate) fn haproxy(leaf: &Leaf, lowest: &str) -> Peer {
+    haproxy_with(
+        &[leaf],
+        &format!("ssl-min-ver {lowest} ciphers {ALL_CIPHERS}"),
+    )
+}
+
+/// haproxy with all these certificates, and these words behind its `bind`. `0.pem` has the first
+/// certificate, its chain and its key.
+pub(crate) fn haproxy_with(leaves: &[&Leaf], words: &str) -> Peer {
     Peer::start("haproxy", |site| {
-        let both = site.write("both.pem", &format!("{}{}", leaf.cert_pem, leaf.key_pem));
+        let certificates = leaves.iter().enumerate().map(|(number, leaf)| {
+            let both = format!("{}{}", leaf.cert_pem, leaf.key_pem);
+            format!(" crt {}", site.write(&format!("{number}.pem"), &both))
+        });
+        let certificates: String = certificates.collect();
         let config = site.write(
             "haproxy.cfg",
             &format!(
@@ -168,7 +181,7 @@ pub(crate) fn haproxy(leaf: &Leaf, lowest: &str) -> Peer {
                    mode http
                    timeout client 10s
                  frontend tls
-                   bind 127.0.0.1:{} ssl crt {both} ssl-min-ver {lowest} ciphers {ALL_CIPHERS}
+                   bind 127.0.0.1:{} ssl{certificates} {words}
                    http-request return status 200 content-type text/plain string ok\n",
                 site.port
             ),
