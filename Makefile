@@ -39,7 +39,7 @@ test: ## Install what is needed, then run everything that CI runs
 
 # command:Debian package that has it
 PROGRAMS := cc:build-essential openssl:openssl nginx:nginx-light haproxy:haproxy gnutls-serv:gnutls-bin \
-  selfserv:libnss3-tools javac:default-jdk-headless node:nodejs python3:python3-venv \
+  selfserv:libnss3-tools stunnel4:stunnel4 javac:default-jdk-headless node:nodejs python3:python3-venv \
   ip:iproute2 unshare:util-linux prometheus-alertmanager:prometheus-alertmanager \
   prometheus-blackbox-exporter:prometheus-blackbox-exporter chromium:chromium \
   aiosmtpd:python3-aiosmtpd slapd:slapd postgres:postgresql mariadbd:mariadb-server-core
@@ -219,6 +219,23 @@ golden: ## Write anew what the tests expect: the scrape of the demo, and what ob
 .PHONY: capture
 capture: ## Write the answers of real servers anew that the unit tests replay (needs `make tools`)
 	cargo test --locked --test integration capture:: -- --ignored
+
+SCANNERS := $(abspath $(TOOLS_DIR))/scanners
+SCANNERS_STAMP := $(call stamp,scanners,tests/tools/scanners.txt)
+
+$(SCANNERS_STAMP):
+	@echo "Installing sslyze: seconds"
+	rm -rf $(SCANNERS) $(dir $@).scanners-*
+	mkdir -p $(dir $@)
+	python3 -m venv $(SCANNERS)
+	$(SCANNERS)/bin/pip install --quiet --require-hashes --requirement tests/tools/scanners.txt
+	touch $@
+
+.PHONY: differential
+differential: $(SCANNERS_STAMP) ## Ask sslscan, sslyze and testssl.sh anew about the tests' servers: all, or ONLY=one,another (needs `make tools`)
+	@$(MAKE) --no-print-directory tools-programs PROGRAMS='sslscan:sslscan testssl:testssl.sh dig:bind9-dnsutils'
+	echo "Asking the scanners: some 40 minutes on two cores for all servers"
+	PATH="$$PATH:$(SCANNERS)/bin" cargo test --locked --test integration differential::ask -- --ignored --nocapture
 
 .PHONY: dashboards
 dashboards: $(VENV_STAMP) ## Lint the dashboards, and check that they are those that make gen writes (needs `make tools`)

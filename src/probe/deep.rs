@@ -8,7 +8,7 @@
 //!    still open; the suite that the server chooses settles its classes. TLS 1.2 first, since what
 //!    it settles need not be asked under the older versions, of which each then costs one refusal;
 //!    TLS 1.3 last, for the suites that no profile names. At most 10 answers, one for each class,
-//!    and 5 refusals, one for each version.
+//!    and 5 refusals, one for each version; three more of a server that has an ECDSA certificate.
 //! 3. Groups by elimination: under TLS 1.3 without a key share, so that the server names the group
 //!    that it wants; under older versions, where 1.3 is refused, by the curve of the
 //!    `ServerKeyExchange`. At most 10 answers, or 9 and a refusal.
@@ -18,8 +18,8 @@
 //! A refusal that says so (`handshake_failure`, `insufficient_security`) is believed, for the
 //! version was accepted a moment ago. One by another alert, a close or a reset may as well be a
 //! limit on connections: it is believed where the version's own hello is accepted right after, one
-//! connection more. So a default nginx costs some 18 connections, and no server more than 36 before it is
-//! sent requests.
+//! connection more. So a default nginx costs some 18 connections, and no server more than 42 before
+//! it is sent requests.
 //! A server that goes quiet leaves what was not settled unknown.
 
 use std::net::IpAddr;
@@ -140,6 +140,7 @@ impl<'a> Deep<'a> {
         let mut answers = CipherSupport::UNKNOWN;
         let mut open = CipherClass::ALL.to_vec();
         let mut everywhere = true;
+        let mut ecdsa = false;
         for version in CIPHER_VERSIONS {
             match versions.of(version) {
                 Acceptance::Accepted => {}
@@ -149,7 +150,7 @@ impl<'a> Deep<'a> {
                     continue;
                 }
             }
-            let settled = self.classes(version, &open).await;
+            let settled = self.classes(version, &open, &mut ecdsa).await;
             let accepted = |class| settled.accepted.contains(&class);
             mark(
                 &mut answers.0,
@@ -175,17 +176,39 @@ impl<'a> Deep<'a> {
         answers
     }
 
-    async fn classes(&self, version: TlsVersion, open: &[CipherClass]) -> Elimination<CipherClass> {
+    /// Which of the `open` classes the server takes. `ecdsa` is whether it has an ECDSA certificate.
+    ///
+    /// A server with certificates of both kinds may pick one before it looks for a suite that goes
+    /// with it (haproxy: ECDSA where any such suite is offered), and so refuse a mix of which it
+    /// takes some. What needs no ECDSA certificate is then offered by itself.
+    async fn classes(
+        &self,
+        version: TlsVersion,
+        open: &[CipherClass],
+        ecdsa: &mut bool,
+    ) -> Elimination<CipherClass> {
         let is_of = |suite, class| suites::classes(suite).any(|of| of == class);
         let mut classes = Elimination::of(open);
         let mut offer = Offer::of(version);
+        let mut mixed = true;
         loop {
             offer.suites = suites::of_classes(version, &classes.rest);
+            let apart = suites::without_ecdsa(&offer.suites);
+            if !mixed {
+                offer.suites = apart.clone().unwrap_or(offer.suites);
+            }
             let reply = if offer.suites.is_empty() {
                 Reply::Refused
             } else {
                 self.reply(&offer, |choice| Some(choice.cipher)).await
             };
+            if let Reply::Chose(suite) = reply {
+                *ecdsa |= suites::is_ecdsa(suite);
+            }
+            if mixed && *ecdsa && reply == Reply::Refused && apart.is_some() {
+                mixed = false;
+                continue;
+            }
             if !classes.take(reply, &offer.suites, is_of) {
                 return classes;
             }

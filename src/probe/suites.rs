@@ -41,6 +41,19 @@ pub fn of_classes(version: TlsVersion, classes: &[CipherClass]) -> Vec<u16> {
     suites
 }
 
+/// Those of `suites` that need no ECDSA certificate; `None` where that is all of them, or none.
+#[must_use]
+pub(super) fn without_ecdsa(suites: &[u16]) -> Option<Vec<u16>> {
+    let others = suites.iter().copied().filter(|suite| !is_ecdsa(*suite));
+    let others: Vec<u16> = others.collect();
+    (!others.is_empty() && others.len() < suites.len()).then_some(others)
+}
+
+/// Whether the server shows an ECDSA certificate for it.
+pub(super) fn is_ecdsa(suite: u16) -> bool {
+    cipher_name(suite).contains("_ECDSA_")
+}
+
 /// Every suite before TLS 1.3 whose key exchange names a curve.
 #[must_use]
 pub fn with_curves(version: TlsVersion) -> Vec<u16> {
@@ -268,6 +281,23 @@ mod tests {
 
     fn of(suite: Suite) -> Vec<CipherClass> {
         classes(suite.into()).collect()
+    }
+
+    #[test]
+    fn a_mix_of_certificates_is_told_from_one_kind() {
+        let [rsa, ecdsa, anonymous] = [
+            Suite::TLS_RSA_WITH_AES_128_CBC_SHA,
+            Suite::TLS_ECDHE_ECDSA_WITH_NULL_SHA,
+            Suite::TLS_ECDH_anon_WITH_NULL_SHA,
+        ]
+        .map(u16::from);
+        assert_eq!(
+            without_ecdsa(&[rsa, ecdsa, anonymous]),
+            Some(vec![rsa, anonymous])
+        );
+        assert_eq!(without_ecdsa(&[rsa, anonymous]), None);
+        assert_eq!(without_ecdsa(&[ecdsa]), None);
+        assert_eq!(without_ecdsa(&[]), None);
     }
 
     #[test]

@@ -199,6 +199,14 @@ async fn haproxy_from_tls_1_0() {
     accepts(peer, TlsVersion::Tls13, "cbc aead unlisted", OPENSSL_GROUPS).await;
 }
 
+/// It picks the ECDSA certificate wherever a suite for it is offered, and only then a suite.
+#[tokio::test]
+async fn haproxy_with_both_keys_shows_what_only_rsa_has() {
+    let peer = peers::haproxy_with(&[&RSA, &ECDSA], "ssl-min-ver TLSv1.2");
+    let classes = "cbc no_forward_secrecy aead";
+    accepts(peer, TlsVersion::Tls13, classes, OPENSSL_GROUPS).await;
+}
+
 #[tokio::test]
 async fn nss_from_ssl_3_0_to_tls_1_2() {
     let peer = peers::nss(&RSA, "ssl3:tls1.2");

@@ -35,6 +35,8 @@ mod versions;
 mod starttls;
 /// Which cipher suites and groups real servers accept.
 mod ciphers;
+/// What we and others say about the same real servers.
+mod differential;
 /// What people and other programs read: the page, the API, `http_sd`.
 mod interfaces;
 /// What real servers answer over TLS: headers, refusals, and strangers' requests.

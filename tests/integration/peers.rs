@@ -22,9 +22,18 @@ pub(crate) fn nginx_server(leaf: &Leaf, directives: &str) -> Peer {
     nginx_as_it_comes(leaf, &format!("ssl_ciphers {ALL_CIPHERS}; {directives}"))
 }
 
-/// nginx with no more than these directives in its server block.
+/// nginx with no more than these directives in its server block. Files that they name without a
+/// folder are its own, such as `cert.pem`.
 pub(crate) fn nginx_as_it_comes(leaf: &Leaf, directives: &str) -> Peer {
+    nginx_with_files(leaf, directives, &[])
+}
+
+/// As [`nginx_as_it_comes`], with these files beside.
+pub(crate) fn nginx_with_files(leaf: &Leaf, directives: &str, files: &[(&str, &str)]) -> Peer {
     Peer::start("nginx", |site| {
+        for (name, content) in files {
+            site.write(name, content);
+        }
         let (cert, key) = site.write_leaf(leaf);
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|part| format!("{part}_temp_path {};", site.dir.display()))
@@ -159,8 +168,21 @@ impl Front {
 
 /// haproxy from this version on, such as `TLSv1.0`.
 pub(crate) fn haproxy(leaf: &Leaf, lowest: &str) -> Peer {
+    haproxy_with(
+        &[leaf],
+        &format!("ssl-min-ver {lowest} ciphers {ALL_CIPHERS}"),
+    )
+}
+
+/// haproxy with all these certificates, and these words behind its `bind`. `0.pem` has the first
+/// certificate, its chain and its key.
+pub(crate) fn haproxy_with(leaves: &[&Leaf], words: &str) -> Peer {
     Peer::start("haproxy", |site| {
-        let both = site.write("both.pem", &format!("{}{}", leaf.cert_pem, leaf.key_pem));
+        let certificates = leaves.iter().enumerate().map(|(number, leaf)| {
+            let both = format!("{}{}", leaf.cert_pem, leaf.key_pem);
+            format!(" crt {}", site.write(&format!("{number}.pem"), &both))
+        });
+        let certificates: String = certificates.collect();
         let config = site.write(
             "haproxy.cfg",
             &format!(
@@ -168,7 +190,7 @@ pub(crate) fn haproxy(leaf: &Leaf, lowest: &str) -> Peer {
                    mode http
                    timeout client 10s
                  frontend tls
-                   bind 127.0.0.1:{} ssl crt {both} ssl-min-ver {lowest} ciphers {ALL_CIPHERS}
+                   bind 127.0.0.1:{} ssl{certificates} {words}
                    http-request return status 200 content-type text/plain string ok\n",
                 site.port
             ),
@@ -196,31 +218,37 @@ pub(crate) fn openssl_weak(leaf: &Leaf, arguments: &[&str]) -> Peer {
 
 /// gnutls-serv with these versions, such as `+VERS-TLS1.2`.
 pub(crate) fn gnutls(leaf: &Leaf, versions: &str) -> Peer {
+    let priority = format!("NORMAL:-VERS-ALL:{versions}");
+    gnutls_with(leaf, &["--disable-client-cert", "--priority", &priority])
+}
+
+/// gnutls-serv with these arguments besides port, certificate and key.
+pub(crate) fn gnutls_with(leaf: &Leaf, arguments: &[&str]) -> Peer {
     Peer::start("gnutls", |site| {
         let (cert, key) = site.write_leaf(leaf);
         let port = site.port.to_string();
-        let priority = format!("NORMAL:-VERS-ALL:{versions}");
         let server = with(
             command("gnutls-serv"),
-            &[
-                "--http",
-                "--disable-client-cert",
-                "--quiet",
-                "--port",
-                &port,
-            ],
+            &["--http", "--quiet", "--port", &port],
         );
-        with(
-            server,
-            &[
-                "--x509certfile",
-                &cert,
-                "--x509keyfile",
-                &key,
-                "--priority",
-                &priority,
-            ],
-        )
+        let files = ["--x509certfile", &cert, "--x509keyfile", &key];
+        with(with(server, &files), arguments)
+    })
+}
+
+/// stunnel with these lines in its service, which says hello to whom it lets in.
+pub(crate) fn stunnel(leaf: &Leaf, lines: &str) -> Peer {
+    Peer::start("stunnel", |site| {
+        let (cert, key) = site.write_leaf(leaf);
+        let config = site.write(
+            "stunnel.conf",
+            &format!(
+                "foreground = yes\npid =\n[service]\naccept = 127.0.0.1:{}\n\
+                 exec = /bin/echo\nexecArgs = echo ok\ncert = {cert}\nkey = {key}\n{lines}\n",
+                site.port
+            ),
+        );
+        with(command("stunnel4"), &[&config])
     })
 }
 
@@ -252,16 +280,16 @@ fn nss_database(site: &Site, leaf: &Leaf) -> String {
 
 /// Java's own TLS from one version to another: `ssl3`, `tls1.0` … `tls1.3`.
 pub(crate) fn java(leaf: &Leaf, lowest: &str, highest: &str) -> Peer {
+    java_with(&[], leaf, lowest, highest)
+}
+
+/// As [`java`], with these options of the virtual machine.
+pub(crate) fn java_with(options: &[&str], leaf: &Leaf, lowest: &str, highest: &str) -> Peer {
     let class = tool("TlsServer.class");
+    let folder = class.with_file_name("").display().to_string();
     ours("java", leaf, lowest, highest, || {
-        with(
-            command("java"),
-            &[
-                "-cp",
-                &class.with_file_name("").display().to_string(),
-                "TlsServer",
-            ],
-        )
+        let machine = with(command("java"), options);
+        with(machine, &["-cp", &folder, "TlsServer"])
     })
 }
 
@@ -277,17 +305,27 @@ pub(crate) fn tlslite(leaf: &Leaf, lowest: &str, highest: &str) -> Peer {
 
 /// Node from one version to another, as [`java`].
 pub(crate) fn node(leaf: &Leaf, lowest: &str, highest: &str) -> Peer {
+    node_with(leaf, lowest, highest, &[])
+}
+
+/// As [`node`], with these arguments besides.
+pub(crate) fn node_with(leaf: &Leaf, lowest: &str, highest: &str, more: &[&str]) -> Peer {
+    let script = script("node_server.js").display().to_string();
     ours("node", leaf, lowest, highest, || {
-        with(
-            command("node"),
-            &[&script("node_server.js").display().to_string()],
-        )
+        with(with(command("node"), &[&script]), more)
     })
 }
 
 /// Go from one version to another, as [`java`].
 pub(crate) fn go(leaf: &Leaf, lowest: &str, highest: &str) -> Peer {
-    ours("go", leaf, lowest, highest, || command("goserver"))
+    go_with(leaf, lowest, highest, &[])
+}
+
+/// As [`go`], with these arguments besides.
+pub(crate) fn go_with(leaf: &Leaf, lowest: &str, highest: &str, more: &[&str]) -> Peer {
+    ours("go", leaf, lowest, highest, || {
+        with(command("goserver"), more)
+    })
 }
 
 /// The servers of `tests/tools` take the same arguments.

@@ -16,6 +16,10 @@ const { values: flags } = parseArgs({
     key: { type: 'string' },
     min: { type: 'string', default: 'tls1.0' },
     max: { type: 'string', default: 'tls1.3' },
+    // none, request or require.
+    'client-auth': { type: 'string', default: 'none' },
+    // As OpenSSL's -groups has them.
+    groups: { type: 'string', default: 'auto' },
   },
 });
 
@@ -30,6 +34,9 @@ const server = https.createServer(
     key: fs.readFileSync(flags.key),
     minVersion: version(flags.min),
     maxVersion: version(flags.max),
+    requestCert: flags['client-auth'] !== 'none',
+    rejectUnauthorized: flags['client-auth'] === 'require',
+    ecdhCurve: flags.groups,
     // Above security level 0 OpenSSL 3 has no signature it may use for TLS 1.0 and 1.1.
     ciphers: 'DEFAULT@SECLEVEL=0',
   },
