@@ -11,6 +11,7 @@ TOOLS_DIR ?= $(CURDIR)/target/tools
 BIN := $(abspath $(TOOLS_DIR))/bin
 VENV := $(abspath $(TOOLS_DIR))/venv
 CRDS := $(abspath $(TOOLS_DIR))/crds
+CORPORA := $(abspath $(TOOLS_DIR))/corpora
 export SCHEMAS := $(abspath $(TOOLS_DIR))/schemas
 export TOOLS_BIN := $(BIN)
 export PATH := $(BIN):$(VENV)/bin:$(PATH):/usr/sbin
@@ -60,12 +61,14 @@ GO_STAMP := $(call stamp,go,tests/tools/go/go.mod tests/tools/go/go.sum,$(GO_BUI
 PEER_STAMP := $(call stamp,peers,tests/tools/goserver/main.go tests/tools/java/TlsServer.java)
 CHART_STAMP := $(call stamp,chart,tests/tools/chart/go.mod tests/tools/chart/go.sum)
 CRD_STAMP := $(call stamp,crds,tests/tools/crds/go.mod tests/tools/crds/grafanadashboard.json tests/tools/go/go.mod tests/tools/schemas.py)
+CORPORA_STAMP := $(call stamp,corpora,tests/tools/corpora/go.mod tests/tools/corpora/requirements.txt tests/tools/gox509/main.go)
+BETTERTLS_STAMP := $(call stamp,bettertls,tests/tools/bettertls/go.mod tests/tools/bettertls/go.sum)
 REQUIREMENTS := tests/tools/requirements.txt dashboards/requirements.txt
 TRAEFIK_STAMP := $(call stamp,traefik,tests/tools/traefik/go.mod tests/tools/traefik/go.sum tests/tools/traefik/trim.sh)
 VENV_STAMP := $(call stamp,venv,$(REQUIREMENTS))
 
 .PHONY: tools
-tools: tools-programs $(GO_STAMP) $(CHART_STAMP) $(TRAEFIK_STAMP) $(CRD_STAMP) $(PEER_STAMP) $(VENV_STAMP) tools-deny ## Install what the tests need: Debian packages, Go and Python tools, cargo-deny
+tools: tools-programs $(GO_STAMP) $(CHART_STAMP) $(TRAEFIK_STAMP) $(CRD_STAMP) $(CORPORA_STAMP) $(BETTERTLS_STAMP) $(PEER_STAMP) $(VENV_STAMP) tools-deny ## Install what the tests need: Debian packages, Go and Python tools, cargo-deny
 	@echo "Tools are ready in $(BIN) and $(VENV)."
 
 .PHONY: tools-programs
@@ -141,6 +144,32 @@ $(CRD_STAMP):
 	cp "$$operator"/jsonnet/prometheus-operator/{servicemonitors,podmonitors,prometheusrules}-crd.json tests/tools/crds/grafanadashboard.json $(CRDS)/chart
 	chmod -R u+w $(CRDS)
 	python3 tests/tools/schemas.py "$$(fetched go k8s.io/kubernetes)/api/openapi-spec/swagger.json" $(SCHEMAS) $(CRDS)/chart/*
+	touch $@
+
+# The flows that crypto/tls is tested with come with Go itself.
+$(CORPORA_STAMP):
+	@echo "Fetching the certificates that zlint and Python's cryptography are tested with: 60 MB"
+	rm -rf $(CORPORA) $(dir $@).corpora-*
+	mkdir -p $(BIN) $(CORPORA)
+	fetched=$$(mktemp -d); trap 'rm -rf "$$fetched"' EXIT
+	python3 -m venv "$$fetched/venv"
+	"$$fetched/venv/bin/pip" install --quiet --no-deps --require-hashes --target "$$fetched/vectors" --requirement tests/tools/corpora/requirements.txt
+	mv "$$fetched/vectors/cryptography_vectors" $(CORPORA)/cryptography
+	zlint=$$(cd tests/tools/corpora; go mod download -json github.com/zmap/zlint/v3 | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p')
+	cp -R "$$zlint/testdata" $(CORPORA)/zlint
+	cp -R "$$(go env GOROOT)/src/crypto/tls/testdata" $(CORPORA)/gotls
+	chmod -R u+w $(CORPORA)
+	go build -trimpath -ldflags '-s -w' -o $(BIN)/gox509 tests/tools/gox509/main.go
+	touch $@
+
+# Minted anew: its certificates are judged at an instant of their own.
+$(BETTERTLS_STAMP):
+	@echo "Building bettertls and minting its test cases: half a minute"
+	mkdir -p $(BIN)
+	cd tests/tools/bettertls
+	go build -trimpath -ldflags '-s -w' -o $(BIN)/ tool
+	$(BIN)/bettertls export-tests -out $(abspath $(TOOLS_DIR))/bettertls.json
+	rm -f $(dir $@).bettertls-*
 	touch $@
 
 $(PEER_STAMP):

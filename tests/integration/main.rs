@@ -95,6 +95,8 @@ mod boards;
 mod golden;
 /// What `check` prints and how it ends.
 mod check;
+/// Certificates that others collected.
+mod corpora;
 /// What the program makes of hostile servers and of wrong configurations.
 mod bad_input;
 /// The plan that the source keeps to.
