@@ -149,6 +149,7 @@ fn key_usage(certificate: &X509Certificate<'_>) -> Option<KeyUsage> {
         ParsedExtension::KeyUsage(usage) => Some(KeyUsage {
             digital_signature: usage.digital_signature(),
             key_encipherment: usage.key_encipherment(),
+            certificate_sign: usage.key_cert_sign(),
         }),
         _ => None,
     })

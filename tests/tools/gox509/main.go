@@ -28,8 +28,8 @@ type facts struct {
 	KeySize            int      `json:"key_size"`
 	SignatureAlgorithm string   `json:"signature_algorithm"`
 	IsCA               bool     `json:"is_ca"`
-	DNSNames           []string `json:"dns_names"`
-	IPNames            []string `json:"ip_names"`
+	DNSNames           []string `json:"dns_names,omitempty"`
+	IPNames            []string `json:"ip_names,omitempty"`
 }
 
 func read(der []byte) facts {
@@ -37,7 +37,7 @@ func read(der []byte) facts {
 	if err != nil {
 		return facts{Error: err.Error()}
 	}
-	ips := []string{}
+	var ips []string
 	for _, ip := range certificate.IPAddresses {
 		ips = append(ips, ip.String())
 	}
@@ -51,7 +51,7 @@ func read(der []byte) facts {
 		KeySize:            size(certificate.PublicKey),
 		SignatureAlgorithm: certificate.SignatureAlgorithm.String(),
 		IsCA:               certificate.IsCA,
-		DNSNames:           append([]string{}, certificate.DNSNames...),
+		DNSNames:           certificate.DNSNames,
 		IPNames:            ips,
 	}
 }
