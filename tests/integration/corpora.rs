@@ -3,8 +3,9 @@
 //! difference that stand here with their reasons.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
-use std::io::Write;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::thread;
@@ -12,6 +13,8 @@ use std::thread;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kube_https_exporter::model::{Certificate, CertificateFacts, LABEL_LIMIT, is_unsafe};
+use kube_https_exporter::probe::answer::{Answer, Message};
+use kube_https_exporter::probe::chain::read_chain;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use serde::Deserialize;
@@ -273,4 +276,74 @@ fn of_cryptography_are_read_as_go_reads_them() {
         ("version", 1),
     ];
     assert_eq!(counts, expected.into());
+}
+
+/// The first thing that the server says in a recording: hexadecimal, between an offset and a column of text.
+fn first_answer(recording: &str) -> Vec<u8> {
+    let flows = recording.split(">>> Flow ").skip(1);
+    let answers = flows.filter(|flow| flow.starts_with(|number: char| number == '2'));
+    let lines = answers.flat_map(|flow| flow.lines().skip(1));
+    let hexadecimal =
+        lines.flat_map(|line| line[10..].split('|').next().unwrap().split_whitespace());
+    hexadecimal
+        .map(|byte| u8::from_str_radix(byte, 16).unwrap())
+        .collect()
+}
+
+/// What is read in a recording: the version and whether there was a chain, then how it ended, where it did.
+fn shown(said: &[u8]) -> String {
+    let mut answer = Answer::new(1 << 16);
+    answer.feed(said).unwrap();
+    let mut shown = String::new();
+    loop {
+        match answer.next_message() {
+            Ok(Some(Message::ServerHello(hello))) => {
+                write!(shown, "{:04x} ", hello.version).unwrap()
+            }
+            Ok(Some(Message::Certificate(ders))) => {
+                let chain = read_chain(&ders).unwrap();
+                assert!(
+                    chain
+                        .certificates
+                        .iter()
+                        .all(|certificate| certificate.facts.is_ok())
+                );
+                shown += "chain ";
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => return shown,
+            Err(ended) => return shown + &ended.to_string(),
+        }
+    }
+}
+
+/// How many there are depends on the version of Go.
+#[test]
+fn recordings_of_go_s_own_tests_show_a_version_and_a_chain() {
+    let mut chains = 0;
+    for entry in fs::read_dir(corpus("gotls")).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().into_string().unwrap();
+        if !name.contains("-TLSv1") {
+            continue;
+        }
+        let recording = fs::read_to_string(entry.path()).unwrap();
+        let shown = shown(&first_answer(&recording));
+        match shown.as_str() {
+            "0301 chain " | "0302 chain " | "0303 chain " => chains += 1,
+            // What follows is encrypted, unless the server asks for another hello.
+            "0304 the server sent data before the handshake was over" => {}
+            "0304 " => assert!(name.contains("HelloRetryRequest"), "{name}"),
+            // Encrypted right after the hello, too, which reads as a long message.
+            "0303 the server sent or announced more than 65536 bytes" => {
+                assert!(name.contains("Resume"), "{name}")
+            }
+            // The client refuses before the server says anything.
+            "" => assert!(name.contains("Ed25519"), "{name}"),
+            other => assert!(
+                other.starts_with("the server sent the fatal alert"),
+                "{name}: {other}"
+            ),
+        }
+    }
+    assert!(chains > 50, "{chains}");
 }
