@@ -17,6 +17,7 @@ export TOOLS_BIN := $(BIN)
 export PATH := $(BIN):$(VENV)/bin:$(PATH):/usr/sbin
 
 CARGO_DENY := 0.20.2
+CARGO_FUZZ := 0.13.2
 
 # In the order of how soon each tells of a mistake.
 STEPS := tools fmt-check deny clippy doc unit dashboards rules chart peers integration
@@ -231,6 +232,37 @@ unit: ## Run the unit and documentation tests
 integration: ## Run the tests against real servers, a real API server and a real Prometheus (needs `make tools`)
 	@echo "Running the integration tests"
 	cargo test --locked --test '*'
+
+# Each target starts from its own folder of fuzz/corpus and from the tests' own files. What it finds on the way is left
+# in fuzz/target/corpus, a crash in fuzz/artifacts.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := answer:src/probe/testdata chain http starttls config:tests/fixtures/config \
+  files:tests/fixtures discover:tests/fixtures
+
+# The sanitizer is no stable feature of the compiler: RUSTC_BOOTSTRAP lets the one that builds the project have it, so
+# that no second toolchain is needed.
+.PHONY: fuzz
+fuzz: tools-fuzz ## Fuzz every reader of what comes from outside, two at a time, for FUZZ_SECONDS each
+	@echo "Building the fuzz targets: some 8 minutes on two cores the first time"
+	export RUSTC_BOOTSTRAP=1
+	cargo fuzz build
+	start() {
+	  target=$${1%%:*}; seeds=$${1#"$$target"}
+	  mkdir -p "fuzz/target/corpus/$$target"
+	  echo "Fuzzing $$target for $(FUZZ_SECONDS) s"
+	  if ! cargo fuzz run "$$target" "fuzz/target/corpus/$$target" "fuzz/corpus/$$target" $${seeds#:} -- \
+	    -max_total_time=$(FUZZ_SECONDS) -timeout=60 -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1 >"fuzz/target/$$target.log" 2>&1
+	  then tail -n 60 "fuzz/target/$$target.log"; exit 1; fi
+	  sed -n 's/^stat::number_of_executed_units: */  '"$$target"': inputs tried: /p' "fuzz/target/$$target.log"
+	}
+	export -f start
+	printf '%s\n' $(FUZZ_TARGETS) | xargs -P 2 -I TARGET bash -euo pipefail -c 'start TARGET'
+
+.PHONY: tools-fuzz
+tools-fuzz:
+	@if [ "$$(cargo fuzz --version 2>/dev/null)" = "cargo-fuzz $(CARGO_FUZZ)" ]; then exit; fi
+	echo "Building cargo-fuzz $(CARGO_FUZZ): a minute, once"
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --force cargo-fuzz@$(CARGO_FUZZ)
 
 # ---- What is generated, and what ships beside the program
 

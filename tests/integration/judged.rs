@@ -13,8 +13,9 @@ use kube_https_exporter::probe::chain::read_chain;
 /// Whether the certificate is valid, and what is found of it.
 #[derive(Debug)]
 pub(crate) struct Judged {
-    /// The value of `kube_https_certificate_valid`: in time, naming the host, trusted.
-    pub(crate) valid: bool,
+    /// The value of `kube_https_certificate_valid`: in time, naming the host, trusted; `None` where that is
+    /// not known.
+    pub(crate) valid: Option<bool>,
     /// The findings about certificates, with their particulars.
     pub(crate) findings: Vec<(&'static str, Box<str>)>,
 }
@@ -87,7 +88,7 @@ pub(crate) fn judged(
     let findings = verdict.findings.into_iter();
     let findings = findings.filter(|finding| finding.spec.name.starts_with("certificate_"));
     Judged {
-        valid: valid.unwrap().value == 1.0,
+        valid: valid.map(|sample| sample.value == 1.0),
         findings: findings
             .map(|finding| (finding.spec.name, finding.detail))
             .collect(),
