@@ -281,10 +281,12 @@ fn of_cryptography_are_read_as_go_reads_them() {
 /// The first thing that the server says in a recording: hexadecimal, between an offset and a column of text.
 fn first_answer(recording: &str) -> Vec<u8> {
     let flows = recording.split(">>> Flow ").skip(1);
-    let answers = flows.filter(|flow| flow.starts_with(|number: char| number == '2'));
+    let answers = flows.filter(|flow| flow.starts_with('2'));
     let lines = answers.flat_map(|flow| flow.lines().skip(1));
-    let hexadecimal =
-        lines.flat_map(|line| line[10..].split('|').next().unwrap().split_whitespace());
+    let hexadecimal = lines.flat_map(|line| {
+        let (bytes, _) = line.split_once('|').unwrap();
+        bytes.split_whitespace().skip(1)
+    });
     hexadecimal
         .map(|byte| u8::from_str_radix(byte, 16).unwrap())
         .collect()
@@ -298,7 +300,7 @@ fn shown(said: &[u8]) -> String {
     loop {
         match answer.next_message() {
             Ok(Some(Message::ServerHello(hello))) => {
-                write!(shown, "{:04x} ", hello.version).unwrap()
+                write!(shown, "{:04x} ", hello.version).unwrap();
             }
             Ok(Some(Message::Certificate(ders))) => {
                 let chain = read_chain(&ders).unwrap();
@@ -335,7 +337,7 @@ fn recordings_of_go_s_own_tests_show_a_version_and_a_chain() {
             "0304 " => assert!(name.contains("HelloRetryRequest"), "{name}"),
             // Encrypted right after the hello, too, which reads as a long message.
             "0303 the server sent or announced more than 65536 bytes" => {
-                assert!(name.contains("Resume"), "{name}")
+                assert!(name.contains("Resume"), "{name}");
             }
             // The client refuses before the server says anything.
             "" => assert!(name.contains("Ed25519"), "{name}"),
