@@ -12,6 +12,10 @@ const NAMES: Names<'_> = Names {
 };
 
 fuzz_target!(|text: &str| {
+    // Aliases that explode are refused after 250,000 values, which takes seconds here; a unit test has them.
+    if text.matches('*').count() > 16 {
+        return;
+    }
     if let Err(error) = parse(text, Path::new("/nowhere/config.yaml"), NAMES) {
         let Error::Invalid { problems, .. } = &error else {
             return;
