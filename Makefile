@@ -1,4 +1,4 @@
-# Every command of this project, for people and for CI alike (.ci/run calls `make test` and nothing else).
+# Every command of this project, for people and for CI alike (.ci/run calls `make test` and `make fuzz`).
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -202,6 +202,7 @@ tools-deny:
 fmt-check: ## Check the formatting
 	@echo "Checking the formatting: cargo fmt mends it"
 	cargo fmt --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 
 .PHONY: clippy
 clippy: ## Lint all targets; warnings are errors
