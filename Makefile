@@ -11,11 +11,13 @@ TOOLS_DIR ?= $(CURDIR)/target/tools
 BIN := $(abspath $(TOOLS_DIR))/bin
 VENV := $(abspath $(TOOLS_DIR))/venv
 CRDS := $(abspath $(TOOLS_DIR))/crds
+CORPORA := $(abspath $(TOOLS_DIR))/corpora
 export SCHEMAS := $(abspath $(TOOLS_DIR))/schemas
 export TOOLS_BIN := $(BIN)
 export PATH := $(BIN):$(VENV)/bin:$(PATH):/usr/sbin
 
 CARGO_DENY := 0.20.2
+CARGO_FUZZ := 0.13.2
 
 # In the order of how soon each tells of a mistake.
 STEPS := tools fmt-check deny clippy doc unit dashboards rules chart peers integration
@@ -60,12 +62,14 @@ GO_STAMP := $(call stamp,go,tests/tools/go/go.mod tests/tools/go/go.sum,$(GO_BUI
 PEER_STAMP := $(call stamp,peers,tests/tools/goserver/main.go tests/tools/java/TlsServer.java)
 CHART_STAMP := $(call stamp,chart,tests/tools/chart/go.mod tests/tools/chart/go.sum)
 CRD_STAMP := $(call stamp,crds,tests/tools/crds/go.mod tests/tools/crds/grafanadashboard.json tests/tools/go/go.mod tests/tools/schemas.py)
+CORPORA_STAMP := $(call stamp,corpora,tests/tools/corpora/go.mod tests/tools/corpora/requirements.txt tests/tools/gox509/main.go)
+BETTERTLS_STAMP := $(call stamp,bettertls,tests/tools/bettertls/go.mod tests/tools/bettertls/go.sum)
 REQUIREMENTS := tests/tools/requirements.txt dashboards/requirements.txt
 TRAEFIK_STAMP := $(call stamp,traefik,tests/tools/traefik/go.mod tests/tools/traefik/go.sum tests/tools/traefik/trim.sh)
 VENV_STAMP := $(call stamp,venv,$(REQUIREMENTS))
 
 .PHONY: tools
-tools: tools-programs $(GO_STAMP) $(CHART_STAMP) $(TRAEFIK_STAMP) $(CRD_STAMP) $(PEER_STAMP) $(VENV_STAMP) tools-deny ## Install what the tests need: Debian packages, Go and Python tools, cargo-deny
+tools: tools-programs $(GO_STAMP) $(CHART_STAMP) $(TRAEFIK_STAMP) $(CRD_STAMP) $(CORPORA_STAMP) $(BETTERTLS_STAMP) $(PEER_STAMP) $(VENV_STAMP) tools-deny ## Install what the tests need: Debian packages, Go and Python tools, cargo-deny
 	@echo "Tools are ready in $(BIN) and $(VENV)."
 
 .PHONY: tools-programs
@@ -143,6 +147,32 @@ $(CRD_STAMP):
 	python3 tests/tools/schemas.py "$$(fetched go k8s.io/kubernetes)/api/openapi-spec/swagger.json" $(SCHEMAS) $(CRDS)/chart/*
 	touch $@
 
+# The flows that crypto/tls is tested with come with Go itself.
+$(CORPORA_STAMP):
+	@echo "Fetching the certificates that zlint and Python's cryptography are tested with: 60 MB"
+	rm -rf $(CORPORA) $(dir $@).corpora-*
+	mkdir -p $(BIN) $(CORPORA)
+	fetched=$$(mktemp -d); trap 'rm -rf "$$fetched"' EXIT
+	python3 -m venv "$$fetched/venv"
+	"$$fetched/venv/bin/pip" install --quiet --no-deps --require-hashes --target "$$fetched/vectors" --requirement tests/tools/corpora/requirements.txt
+	mv "$$fetched/vectors/cryptography_vectors" $(CORPORA)/cryptography
+	zlint=$$(cd tests/tools/corpora; go mod download -json github.com/zmap/zlint/v3 | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p')
+	cp -R "$$zlint/testdata" $(CORPORA)/zlint
+	cp -R "$$(go env GOROOT)/src/crypto/tls/testdata" $(CORPORA)/gotls
+	chmod -R u+w $(CORPORA)
+	go build -trimpath -ldflags '-s -w' -o $(BIN)/gox509 tests/tools/gox509/main.go
+	touch $@
+
+# Minted anew: its certificates are judged at an instant of their own.
+$(BETTERTLS_STAMP):
+	@echo "Building bettertls and minting its test cases: half a minute"
+	mkdir -p $(BIN)
+	cd tests/tools/bettertls
+	go build -trimpath -ldflags '-s -w' -o $(BIN)/ tool
+	$(BIN)/bettertls export-tests -out $(abspath $(TOOLS_DIR))/bettertls.json
+	rm -f $(dir $@).bettertls-*
+	touch $@
+
 $(PEER_STAMP):
 	@echo "Building the tests' own TLS servers in Go and Java: seconds"
 	mkdir -p $(BIN)
@@ -172,6 +202,7 @@ tools-deny:
 fmt-check: ## Check the formatting
 	@echo "Checking the formatting: cargo fmt mends it"
 	cargo fmt --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 
 .PHONY: clippy
 clippy: ## Lint all targets; warnings are errors
@@ -202,6 +233,37 @@ unit: ## Run the unit and documentation tests
 integration: ## Run the tests against real servers, a real API server and a real Prometheus (needs `make tools`)
 	@echo "Running the integration tests"
 	cargo test --locked --test '*'
+
+# Each target starts from its own folder of fuzz/corpus and from the tests' own files. What it finds on the way is left
+# in fuzz/target/corpus, a crash in fuzz/artifacts.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := answer:src/probe/testdata chain http starttls config:tests/fixtures/config \
+  files:tests/fixtures discover:tests/fixtures
+
+# The sanitizer is no stable feature of the compiler: RUSTC_BOOTSTRAP lets the one that builds the project have it, so
+# that no second toolchain is needed.
+.PHONY: fuzz
+fuzz: tools-fuzz ## Fuzz every reader of what comes from outside, two at a time, for FUZZ_SECONDS each
+	@echo "Building the fuzz targets: some 8 minutes on two cores the first time"
+	export RUSTC_BOOTSTRAP=1
+	cargo fuzz build
+	start() {
+	  target=$${1%%:*}; seeds=$${1#"$$target"}
+	  mkdir -p "fuzz/target/corpus/$$target"
+	  echo "Fuzzing $$target for $(FUZZ_SECONDS) s"
+	  if ! cargo fuzz run "$$target" "fuzz/target/corpus/$$target" "fuzz/corpus/$$target" $${seeds#:} -- \
+	    -max_total_time=$(FUZZ_SECONDS) -timeout=60 -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1 >"fuzz/target/$$target.log" 2>&1
+	  then tail -n 60 "fuzz/target/$$target.log"; exit 1; fi
+	  sed -n 's/^stat::number_of_executed_units: */  '"$$target"': inputs tried: /p' "fuzz/target/$$target.log"
+	}
+	export -f start
+	printf '%s\n' $(FUZZ_TARGETS) | xargs -P 2 -I TARGET bash -euo pipefail -c 'start TARGET'
+
+.PHONY: tools-fuzz
+tools-fuzz:
+	@if [ "$$(cargo fuzz --version 2>/dev/null)" = "cargo-fuzz $(CARGO_FUZZ)" ]; then exit; fi
+	echo "Building cargo-fuzz $(CARGO_FUZZ): a minute, once"
+	CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --force cargo-fuzz@$(CARGO_FUZZ)
 
 # ---- What is generated, and what ships beside the program
 

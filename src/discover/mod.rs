@@ -28,6 +28,8 @@ mod expectation;
 mod fixed;
 #[cfg(test)]
 mod fixtures;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod frontend_config;
 mod gateway;
 mod host;

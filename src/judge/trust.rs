@@ -22,6 +22,9 @@ const REMEMBERED_HALF: usize = 65_536;
 /// Said where an object gives anchors of its own that cannot be any.
 const NO_ANCHOR: &str = "the CA bundle that is given for it has no certificate that can be read";
 
+/// Said where the only path leads over an intermediate whose key usage lacks `keyCertSign`.
+const NO_SIGNER: &str = "an authority on its path may not sign certificates (key usage)";
+
 /// What a chain comes to under some roots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Trust {
@@ -131,7 +134,8 @@ impl Verifier {
             return without_path(Trust::Untrusted(NO_ANCHOR.into()), None);
         }
         let sent = relevant(facts, &sent(chain));
-        match path::find(leaf, facts, &sent, store) {
+        let signers: Vec<_> = sent.iter().copied().filter(|one| may_sign(one)).collect();
+        match path::find(leaf, facts, &signers, store) {
             Ok(path) => {
                 // What leads to a tenant's own anchor says nothing about anybody else's chains.
                 if matches!(store.id, StoreId::Kept(_)) {
@@ -144,6 +148,9 @@ impl Verifier {
                 }
             }
             Err(_) if is_self_signed(chain, leaf, facts) => without_path(Trust::SelfSigned, None),
+            Err(_) if signers != sent && path::find(leaf, facts, &sent, store).is_ok() => {
+                without_path(Trust::Untrusted(NO_SIGNER.into()), None)
+            }
             Err(webpki::Error::UnknownIssuer) => {
                 let (trust, pool_then) = self.without_issuer(chain, leaf, facts, store);
                 without_path(trust, pool_then)
@@ -224,6 +231,14 @@ fn refused(error: &webpki::Error, leaf: &CertificateFacts, sent: &[&Certificate]
     } else {
         Trust::Untrusted(path::reason(error).into())
     }
+}
+
+/// Whether its key may sign certificates (RFC 5280 section 6.1.4 (n)), which path building does not
+/// look at, while OpenSSL and Go do.
+fn may_sign(certificate: &Certificate) -> bool {
+    let facts = certificate.facts.as_ref().ok();
+    let usage = facts.and_then(|facts| facts.key_usage);
+    usage.is_none_or(|usage| usage.certificate_sign)
 }
 
 fn sent(chain: &Chain) -> Vec<&Certificate> {

@@ -265,6 +265,32 @@ fn an_issuer_that_is_no_authority_or_has_another_key_is_untrusted() {
 }
 
 #[test]
+fn an_issuer_whose_key_may_not_sign_certificates_is_gone_round_or_untrusted() {
+    let root = root(ca_params("Root"));
+    let key = rcgen::KeyPair::generate().unwrap();
+    let signed = |usage| {
+        let mut params = ca_params("Intermediate");
+        params.key_usages = vec![usage];
+        let certificate = params.signed_by(&key, &root.issuer).unwrap();
+        certificate.der().to_vec()
+    };
+    let (lame, able) = (
+        signed(rcgen::KeyUsagePurpose::CrlSign),
+        signed(rcgen::KeyUsagePurpose::KeyCertSign),
+    );
+    let issuer = rcgen::Issuer::new(ca_params("Intermediate"), &key);
+    let own = rcgen::KeyPair::generate().unwrap();
+    let leaf = params("leaf", day(0), day(9));
+    let leaf = leaf.signed_by(&own, &issuer).unwrap();
+    let trust = |sent: &[&[u8]]| {
+        let known = trusting(&root).known(&read_chain(sent).unwrap(), &RootsRef::Public);
+        known.trust.clone()
+    };
+    assert_eq!(untrusted(&trust(&[leaf.der(), &lame])), NO_SIGNER);
+    assert_eq!(trust(&[leaf.der(), &lame, &able]), PUBLIC);
+}
+
+#[test]
 fn a_certificate_that_cannot_be_read_is_untrusted_with_the_reason() {
     let anchor = root(ca_params("Anchor"));
     let chain = read_chain(&[b"\x30\x00"]).unwrap();

@@ -149,6 +149,7 @@ fn key_usage(certificate: &X509Certificate<'_>) -> Option<KeyUsage> {
         ParsedExtension::KeyUsage(usage) => Some(KeyUsage {
             digital_signature: usage.digital_signature(),
             key_encipherment: usage.key_encipherment(),
+            certificate_sign: usage.key_cert_sign(),
         }),
         _ => None,
     })
@@ -510,6 +511,23 @@ mod tests {
             });
             assert_eq!(facts_of(&der).dns_names.len(), named, "{}", name.len());
         }
+    }
+
+    #[test]
+    fn an_empty_subject_with_a_hundred_names_from_2051_on_is_read() {
+        let der = minted(|params| {
+            params.subject_alt_names = (0..100)
+                .map(|number| format!("host-{number}.example"))
+                .map(|name| SanType::DnsName(name.try_into().unwrap()))
+                .collect();
+            params.not_before = rcgen::date_time_ymd(2051, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2052, 1, 1);
+        });
+        let facts = facts_of(&der);
+        assert_eq!(facts.subject_common_name, "");
+        assert_eq!(facts.dns_names.len(), 100);
+        assert_eq!(&*facts.dns_names[99], "host-99.example");
+        assert_eq!(facts.not_before.as_secs(), 2_556_144_000);
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub struct KeyUsage {
     pub digital_signature: bool,
     /// Decipher a secret, as the RSA key exchange has it do.
     pub key_encipherment: bool,
+    /// Sign certificates, as an authority does.
+    pub certificate_sign: bool,
 }
 
 /// What a certificate says. All text is cleaned (see [`super::clean`]), so fit for a label.

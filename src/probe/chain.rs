@@ -83,6 +83,23 @@ mod tests {
     }
 
     #[test]
+    fn of_sixty_four_kibibytes_every_certificate_is_read_that_can_be() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let names = (0..100).map(|number| format!("host-{number}.example"));
+        let params = rcgen::CertificateParams::new(names.collect::<Vec<_>>()).unwrap();
+        let der = params.self_signed(&key).unwrap().der().to_vec();
+        let odd = [0x30, 0x82, 0xff, 0xff];
+        let mut ders = vec![odd.to_vec()];
+        ders.extend(std::iter::repeat_n(der.clone(), (64 << 10) / der.len()));
+        let chain = read_chain(&ders).unwrap();
+        let (odd, others) = chain.certificates.split_first().unwrap();
+        assert!(odd.facts.is_err());
+        for certificate in others {
+            assert_eq!(certificate.facts.as_ref().unwrap().dns_names.len(), 100);
+        }
+    }
+
+    #[test]
     fn equal_chains_are_one_and_are_forgotten_when_nobody_holds_them() {
         let (chains, der) = (Chains::default(), b"der");
         let first = chains.intern(&[der]).unwrap();

@@ -86,7 +86,7 @@ async fn read(stream: &mut TlsStream<TcpStream>, path: &'static str, seen: &mut 
 }
 
 /// What the headers say, once all of them are there. Pure.
-fn answer(seen: &[u8], path: &'static str) -> Option<HttpsAnswer> {
+pub(super) fn answer(seen: &[u8], path: &'static str) -> Option<HttpsAnswer> {
     let mut headers = [httparse::EMPTY_HEADER; HEADER_LIMIT];
     let mut response = httparse::Response::new(&mut headers);
     if !response.parse(seen).ok()?.is_complete() {

@@ -21,6 +21,8 @@ pub mod chain;
 pub mod ended;
 mod eliminate;
 mod exchange;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod hello;
 pub mod legacy;
 pub mod names;

@@ -151,7 +151,7 @@ fn has_all_headers(seen: &[u8]) -> bool {
 }
 
 /// What these bytes are, which may be only the beginning of an answer. Pure.
-fn classify(seen: &[u8]) -> PlainAnswer {
+pub(super) fn classify(seen: &[u8]) -> PlainAnswer {
     if seen.is_empty() {
         return PlainAnswer::NoAnswer;
     }

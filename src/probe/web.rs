@@ -125,7 +125,10 @@ fn written(request: &WebRequest) -> String {
 }
 
 /// What the headers say, once all of them are there. Pure.
-fn read(seen: &[u8], processing: Duration) -> Result<Option<WebAnswer>, httparse::Error> {
+pub(super) fn read(
+    seen: &[u8],
+    processing: Duration,
+) -> Result<Option<WebAnswer>, httparse::Error> {
     let mut headers = [httparse::EMPTY_HEADER; HEADER_LIMIT];
     let mut response = httparse::Response::new(&mut headers);
     let complete = response.parse(seen)?.is_complete();

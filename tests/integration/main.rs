@@ -26,6 +26,8 @@ mod relay;
 mod http;
 /// What is scraped, and questions to it.
 mod scrape;
+/// What the judge says of a chain.
+mod judged;
 /// The program itself.
 mod exporter;
 
@@ -97,6 +99,12 @@ mod boards;
 mod golden;
 /// What `check` prints and how it ends.
 mod check;
+/// Paths that are right, and paths that are wrong.
+mod pkits;
+/// Name constraints and path building.
+mod bettertls;
+/// Certificates that others collected.
+mod corpora;
 /// What the program makes of hostile servers and of wrong configurations.
 mod bad_input;
 /// The plan that the source keeps to.

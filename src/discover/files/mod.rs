@@ -35,6 +35,16 @@ fn start(context: &Context) -> BoxStream<'static, Update> {
     follow(followed, context.clock)
 }
 
+/// Reads a file as each kind that there is.
+#[cfg(fuzzing)]
+pub(super) fn read_by_each(path: &Path, bytes: &[u8]) {
+    for read in [pem::read, kubeconfig::read, list::read] {
+        for named in [true, false] {
+            drop(read(path, bytes, named));
+        }
+    }
+}
+
 /// The owner of what is in a file: its name is the file's path.
 fn owner(kind: &'static str, path: &Path) -> Owner {
     let path = path.to_string_lossy();
