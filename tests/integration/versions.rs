@@ -269,33 +269,39 @@ async fn a_wish_for_a_client_certificate_shows_in_clear() {
 }
 
 #[tokio::test]
-async fn a_key_that_the_tls_library_does_not_know_shows_its_certificate_all_the_same() {
-    for curve in ["secp256k1", "brainpoolP384r1"] {
-        let leaf = openssl_leaf(curve);
-        let facts = shown(&peers::openssl(&leaf, &[]), Tls12).await.unwrap();
-        assert_eq!(facts.certificates, [leaf.der], "{curve}");
+async fn a_key_that_the_tls_library_does_not_take_shows_its_certificate_all_the_same() {
+    for key in [
+        ["ecparam", "-genkey", "-name", "secp256k1"].as_slice(),
+        &["ecparam", "-genkey", "-name", "brainpoolP384r1"],
+        &["genrsa", "512"],
+        &["dsaparam", "-genkey", "1024"],
+    ] {
+        let leaf = openssl_leaf(key);
+        let peer = peers::openssl_weak(&leaf, &[]);
+        let facts = shown(&peer, Tls12).await.unwrap();
+        assert_eq!(facts.certificates, [leaf.der], "{key:?}");
     }
 }
 
-/// A self-signed certificate with a key that rcgen cannot make.
-fn openssl_leaf(curve: &str) -> Leaf {
+/// A self-signed certificate for a key that this command of OpenSSL makes, and rcgen cannot.
+fn openssl_leaf(key: &[&str]) -> Leaf {
     let site = Site::new("leaf");
-    let option = format!("ec_paramgen_curve:{curve}");
-    let (cert, key, der) = (
-        site.path("cert.pem"),
-        site.path("key.pem"),
-        site.path("cert.der"),
-    );
+    let [key_file, cert_file, der_file] =
+        ["key.pem", "cert.pem", "cert.der"].map(|file| site.path(file));
+    let (made, options) = key.split_first().unwrap();
     run(command("openssl")
-        .args([
-            "req", "-x509", "-newkey", "ec", "-pkeyopt", &option, "-nodes",
-        ])
-        .args(["-subj", "/CN=peer.test", "-keyout", &key, "-out", &cert]));
-    run(command("openssl").args(["x509", "-in", &cert, "-outform", "DER", "-out", &der]));
+        .args([made, "-out", &key_file])
+        .args(options));
+    run(command("openssl")
+        .args(["req", "-x509", "-subj", "/CN=peer.test"])
+        .args(["-key", &key_file, "-out", &cert_file]));
+    run(command("openssl").args([
+        "x509", "-in", &cert_file, "-outform", "DER", "-out", &der_file,
+    ]));
     Leaf {
-        der: std::fs::read(der).unwrap(),
-        cert_pem: std::fs::read_to_string(cert).unwrap(),
-        key_pem: std::fs::read_to_string(key).unwrap(),
+        der: std::fs::read(der_file).unwrap(),
+        cert_pem: std::fs::read_to_string(cert_file).unwrap(),
+        key_pem: std::fs::read_to_string(key_file).unwrap(),
     }
 }
 
