@@ -244,7 +244,7 @@ FUZZ_TARGETS := answer:src/probe/testdata chain http starttls config:tests/fixtu
 # that no second toolchain is needed.
 .PHONY: fuzz
 fuzz: tools-fuzz ## Fuzz every reader of what comes from outside, two at a time, for FUZZ_SECONDS each
-	@echo "Building the fuzz targets: some 8 minutes on two cores the first time"
+	@echo "Building the fuzz targets: some 10 minutes on two cores the first time"
 	export RUSTC_BOOTSTRAP=1
 	cargo fuzz build
 	start() {
