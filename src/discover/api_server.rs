@@ -24,7 +24,7 @@ use super::watch::Watch;
 use super::{Access, Cluster, Context, Declared, Health, Source, Start, Update};
 use crate::model::{
     Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RequestPath, Requests,
-    RootsRef, Row, Target, TlsDoor, Usage,
+    RootsRef, RowParts, Target, TlsDoor, Usage,
 };
 
 pub(super) const SOURCE: Source = Source {
@@ -237,14 +237,15 @@ pub(super) fn target(
 ) -> Target {
     let host = server_name.clone().unwrap_or_default();
     Target {
-        row: Row {
+        row: RowParts {
             source: NAME,
             namespace: Arc::clone(&owner.namespace),
             host: Arc::clone(&host),
             port,
             address: address.to_string().into(),
             name: Arc::clone(&owner.name),
-        },
+        }
+        .into(),
         plaintext: vec![Arc::new(PlainDoor {
             address: address.clone(),
             port,

@@ -189,7 +189,7 @@ impl Catalog {
             Arc::make_mut(&mut marks).wishes = Wishes::default();
         }
         for target in declared.targets {
-            let place = target.row.place();
+            let place = target.row.place().clone();
             let claim = Claim {
                 owner: Arc::clone(&owner),
                 target: Arc::new(target),

@@ -7,8 +7,8 @@ use super::super::Dropped;
 use super::*;
 use crate::config::{Caps, RuleMatch};
 use crate::model::{
-    Address, Expectation, PlainDoor, Remark, RemarkKind, RequestPath, Requests, Row, TlsDoor,
-    UnixTime,
+    Address, Expectation, PlainDoor, Remark, RemarkKind, RequestPath, Requests, Row, RowParts,
+    TlsDoor, UnixTime,
 };
 
 const NO_CAPS: Caps = Caps {
@@ -39,14 +39,15 @@ fn target(owner: &Owner, host: &str, address: &str, tls: bool) -> Target {
         })
     };
     Target {
-        row: Row {
+        row: RowParts {
             source: "ingress",
             namespace: Arc::clone(&owner.namespace),
             host: Arc::clone(&host),
             port: 443,
             address: address.into(),
             name: Arc::clone(&owner.name),
-        },
+        }
+        .into(),
         tls: Arc::new(TlsDoor {
             address: dialled.clone(),
             port: 443,
@@ -110,7 +111,7 @@ impl Known {
             .map(|change| match change {
                 Change::Target(target) => {
                     let text = line('+', &target.row);
-                    self.rows.insert(target.row.place(), target);
+                    self.rows.insert(target.row.place().clone(), target);
                     text
                 }
                 Change::Gone(place) => {

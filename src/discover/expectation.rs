@@ -12,7 +12,7 @@ use super::{Context, Declared, Health, Source, Start, Update};
 use crate::config::ReachExpectation;
 use crate::model::{
     Address, Clients, EXPECTED, Expectation, Owner, PlainDoor, PlaintextRule, RequestPath,
-    Requests, RootsRef, Row, Target, TlsDoor,
+    Requests, RootsRef, RowParts, Target, TlsDoor,
 };
 
 pub(super) const SOURCE: Source = Source {
@@ -56,14 +56,15 @@ fn target(written: &ReachExpectation, owner: &Owner) -> Target {
         })
     };
     Target {
-        row: Row {
+        row: RowParts {
             source: EXPECTED,
             namespace: Arc::default(),
             host: Arc::default(),
             port: written.port,
             address: address.to_string().into(),
             name: Arc::clone(&written.name),
-        },
+        }
+        .into(),
         plaintext: vec![
             door(&address, written.port),
             door(&Address::parse(control), *control_port),

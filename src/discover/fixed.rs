@@ -12,7 +12,7 @@ use super::{Context, Declared, Health, Source, Start, Update};
 use crate::config::StaticTarget;
 use crate::model::{
     Address, BY_HAND, Expectation, Owner, PlainDoor, PlaintextRule, RequestPath, Requests,
-    RootsRef, Row, Target, TlsDoor,
+    RootsRef, RowParts, Target, TlsDoor,
 };
 
 pub(super) const SOURCE: Source = Source {
@@ -89,14 +89,15 @@ pub(super) fn target(written: &StaticTarget) -> Target {
         })
     };
     Target {
-        row: Row {
+        row: RowParts {
             source: NAME,
             namespace: Arc::default(),
             host: Arc::clone(&host),
             port: written.port,
             address: address.to_string().into(),
             name: Arc::clone(&written.name),
-        },
+        }
+        .into(),
         tls: Arc::new(TlsDoor {
             address: address.clone(),
             port: written.port,

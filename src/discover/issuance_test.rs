@@ -147,7 +147,7 @@ fn of_two_certificates_in_one_secret_nobody_knows_which_it_has() {
 
 #[test]
 fn nothing_is_left_behind() {
-    let place = ingress("a", "s").targets.remove(0).row.place();
+    let place = ingress("a", "s").targets.remove(0).row.place().clone();
     let key = ObjectKey::from(&owner("Certificate", "c"));
     let mut issuances = Issuances::default();
     issuances.link(&place, None, Some(&secret("s")));

@@ -23,7 +23,7 @@ use super::watch::Watch;
 use super::{Cluster, Context, DropReason, Dropped, Source, Start, Update};
 use crate::model::{
     Address, ClientAuth, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RequestPath,
-    Requests, RootsRef, Row, Target, TlsDoor,
+    Requests, RootsRef, RowParts, Target, TlsDoor,
 };
 
 pub(super) const SOURCE: Source = Source {
@@ -211,14 +211,15 @@ fn target(owner: &Owner, ip: IpAddr, port: u16, expect: Expectation) -> Target {
         guarded: false,
     };
     Target {
-        row: Row {
+        row: RowParts {
             source: NAME,
             namespace: Arc::default(),
             host: Arc::default(),
             port,
             address: ip.to_string().into(),
             name: Arc::clone(&owner.name),
-        },
+        }
+        .into(),
         plaintext: looked_for
             .then(|| Arc::new(plain_door))
             .into_iter()

@@ -173,7 +173,7 @@ fn discovered(owner: &Owner, route: Route) -> Targets {
         let (more, lost) = targets(NAME, owner, &[exposed], front);
         for mut target in more {
             // Routers may share a name, as the shards of one do.
-            if seen.insert(target.row.place()) {
+            if seen.insert(target.row.place().clone()) {
                 target.expect.remarks = Arc::clone(&remarks);
                 all.push(target);
             }

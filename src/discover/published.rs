@@ -10,7 +10,7 @@ use super::paths::Paths;
 use super::{DropReason, Dropped};
 use crate::model::{
     Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RequestPath, Requests,
-    RootsRef, Row, SecretName, Target, TlsDoor, clean,
+    RootsRef, RowParts, SecretName, Target, TlsDoor, clean,
 };
 
 /// The most targets that one object may come to: twice what the caps allow a whole namespace by
@@ -143,14 +143,15 @@ impl Published<'_> {
     pub(super) fn target(self) -> Target {
         let looked_for = self.plaintext != PlaintextRule::Allowed;
         Target {
-            row: Row {
+            row: RowParts {
                 source: self.source,
                 namespace: Arc::clone(&self.owner.namespace),
                 host: self.host.label(),
                 port: self.port,
                 address: self.address.to_string().into(),
                 name: Arc::clone(&self.owner.name),
-            },
+            }
+            .into(),
             tls: Arc::new(TlsDoor {
                 address: self.address.clone(),
                 port: self.port,

@@ -260,7 +260,7 @@ mod tests {
             address.failure = Some(failure(Reason::Timeout));
         }
         assert_eq!(counted(&scene), 2);
-        scene.target.row.host = "".into();
+        scene.target.row.edit(|row| row.host = "".into());
         assert_eq!(counted(&scene), 0);
         assert_eq!(counted(&Scene::new().failing(Reason::Timeout)), 0);
     }
@@ -287,9 +287,9 @@ mod tests {
         let anchor = root(ca_params("Root"));
         let leaves = certificates_of(&anchor, 2);
         let mut scene = Scene::new().showing(&[&leaves[0]]).showing(&[&leaves[1]]);
-        scene.target.row.source = REPLICAS;
+        scene.target.row.edit(|row| row.source = REPLICAS);
         assert_eq!(findings(&scene.judged(&trusting(&anchor))), []);
-        scene.target.row.source = "ingress";
+        scene.target.row.edit(|row| row.source = "ingress");
         assert_eq!(findings(&scene.judged(&trusting(&anchor))), WARNING);
         scene.tls.addresses[1].failure = Some(failure(Reason::Timeout));
         let found = findings(&scene.judged(&trusting(&anchor)));

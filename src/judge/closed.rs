@@ -60,7 +60,7 @@ mod tests {
         let mut scene = scene;
         scene.target.expect.clients = Clients::Nobody;
         scene.target.expect.tls = false;
-        scene.target.row.source = "node";
+        scene.target.row.edit(|row| row.source = "node");
         scene.judged(&trusting(&pki().root))
     }
 

@@ -125,7 +125,7 @@ mod tests {
     fn what_has_nothing_but_tls_declares_nothing() {
         let policy = trusting(&pki().root);
         let mut scene = Scene::new();
-        scene.target.row.source = "static";
+        scene.target.row.edit(|row| row.source = "static");
         assert_eq!(value(&scene.judged(&policy), DECLARED.name), None);
     }
 }

@@ -77,7 +77,7 @@ mod tests {
         let expect = &mut scene.target.expect;
         (expect.tls, expect.clients) = (false, Clients::Nobody);
         expect.reach = Some(expected);
-        scene.target.row.source = "expectation";
+        scene.target.row.edit(|row| row.source = "expectation");
         let scene = scene.plain(443, std::slice::from_ref(seen));
         let scene = scene.plain(8443, std::slice::from_ref(control));
         scene.judged(&trusting(&pki().root))

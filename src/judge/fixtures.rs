@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::model::{
     Acceptance, Address, AddressSeen, At, CertificateFacts, CipherClass, ClientAuth, DeepSeen,
     Expectation, Failure, Group, Handshake, HttpsAnswer, PlainAddressSeen, PlainAnswer, PlainDoor,
-    PlainSeen, PlaintextRule, Reason, RequestPath, Requests, RootsRef, Row, Severity, Target,
+    PlainSeen, PlaintextRule, Reason, RequestPath, Requests, RootsRef, RowParts, Severity, Target,
     TlsDoor, TlsSeen, TlsVersion, Trace, UnixTime, Verdict, VersionSupport,
 };
 use crate::probe::chain::read_chain;
@@ -145,14 +145,15 @@ impl Scene {
             requests: Requests::Nothing,
         };
         let target = Target {
-            row: Row {
+            row: RowParts {
                 source: "ingress",
                 namespace: "shop".into(),
                 host: "a.example".into(),
                 port: 443,
                 address: "192.0.2.1".into(),
                 name: "shop".into(),
-            },
+            }
+            .into(),
             tls: Arc::new(door),
             plaintext: Vec::new(),
             expect: Expectation {

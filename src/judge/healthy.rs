@@ -88,7 +88,7 @@ fn api_servers_as_kubeadm_makes_them_have_no_findings() {
         let seen = &mut address.handshake.as_mut().unwrap().value;
         seen.client_auth = ClientAuth::Requested;
     }
-    scene.target.row.source = "api_server";
+    scene.target.row.edit(|row| row.source = "api_server");
     // As the ClusterRole `system:public-info-viewer` has it.
     let answers = [
         ("/livez", 200, None),
@@ -119,7 +119,7 @@ fn etcd_as_kubeadm_makes_it_has_no_findings_and_its_dates_are_judged() {
         let mut scene = with_go(Scene::new().showing(&[&leaf]));
         let seen = scene.tls.addresses[0].handshake.as_mut().unwrap();
         seen.value.client_auth = ClientAuth::Required;
-        scene.target.row.source = "node";
+        scene.target.row.edit(|row| row.source = "node");
         scene.target.expect.tls = false;
         scene.target.expect.name = None;
         scene.target.expect.roots = RootsRef::Any;
@@ -170,7 +170,7 @@ fn a_kubelet_as_it_comes_has_no_findings_but_its_own_signature() {
     let mut scene = with_go(Scene::new().showing(&[&kubelet]));
     let seen = &mut scene.tls.addresses[0].handshake.as_mut().unwrap().value;
     seen.client_auth = ClientAuth::Requested;
-    scene.target.row.source = "node";
+    scene.target.row.edit(|row| row.source = "node");
     scene.target.expect.name = Some("192.0.2.1".into());
     scene.target.expect.roots = RootsRef::Cluster;
     scene.target.expect.clients = Clients::Unknown;

@@ -61,7 +61,7 @@ mod tests {
             ("verification_disabled", Severity::Warning),
         ];
         assert_eq!(disabled(&scene), found);
-        scene.target.row.source = "apiservice";
+        scene.target.row.edit(|row| row.source = "apiservice");
         assert_eq!(disabled(&scene)[1].1, Severity::Info);
     }
 

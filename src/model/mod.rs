@@ -37,7 +37,7 @@ pub use starttls::StartTls;
 pub use stored::{Flaw, FlawKind, Stored, StoredObject, StoredPlace, Usage};
 pub use target::{
     BY_HAND, Clients, EXPECTED, Expectation, Issued, Owner, Place, PlaintextRule, Reach, RootsRef,
-    Row, SecretName, Spot, Target,
+    Row, RowParts, SecretName, Spot, Target,
 };
 pub use text::{LABEL_LIMIT, clean, is_unsafe};
 pub use time::UnixTime;

@@ -137,8 +137,8 @@ impl ClientAuth {
 pub struct Failure {
     /// The closed set that metrics carry.
     pub reason: Reason,
-    /// The particulars, for people; cleaned.
-    pub detail: Box<str>,
+    /// The particulars, for people; cleaned. Shared: thousands of doors may fail by one connection.
+    pub detail: Arc<str>,
 }
 
 /// The closed set of reasons for a failed probe.

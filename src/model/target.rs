@@ -14,9 +14,17 @@ use super::time::UnixTime;
 use super::verdict::Waiver;
 
 /// The labels that every metric about a row carries: its [`Place`], and the name that its owners
-/// give it.
+/// give it. The place's parts are read through it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Row {
+    place: Place,
+    /// The owning object; the oldest where several share the row.
+    pub name: Arc<str>,
+}
+
+/// The labels of a [`Row`], of which it is made.
+#[derive(Clone, Debug)]
+pub struct RowParts {
     /// The discovery source's name.
     pub source: &'static str,
     /// The owning object's namespace; empty where there is none.
@@ -27,28 +35,59 @@ pub struct Row {
     pub port: u16,
     /// What was declared to dial, never what it resolved to.
     pub address: Arc<str>,
-    /// The owning object; the oldest where several share the row.
+    /// The owning object.
     pub name: Arc<str>,
 }
 
 impl Row {
     /// What tells it from every other row.
     #[must_use]
-    pub fn place(&self) -> Place {
-        let apart = JUDGED_APART.contains(&self.source);
-        let spot = Spot {
-            entry: if apart {
-                Arc::clone(&self.name)
-            } else {
-                Arc::default()
-            },
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Makes it another row.
+    pub fn edit(&mut self, change: impl FnOnce(&mut RowParts)) {
+        let mut parts = RowParts {
             source: self.source,
             namespace: Arc::clone(&self.namespace),
             host: Arc::clone(&self.host),
             port: self.port,
             address: Arc::clone(&self.address),
+            name: Arc::clone(&self.name),
         };
-        spot.into()
+        change(&mut parts);
+        *self = parts.into();
+    }
+}
+
+impl Deref for Row {
+    type Target = Spot;
+
+    fn deref(&self) -> &Spot {
+        &self.place
+    }
+}
+
+impl From<RowParts> for Row {
+    fn from(parts: RowParts) -> Self {
+        let apart = JUDGED_APART.contains(&parts.source);
+        let spot = Spot {
+            entry: if apart {
+                Arc::clone(&parts.name)
+            } else {
+                Arc::default()
+            },
+            source: parts.source,
+            namespace: parts.namespace,
+            host: parts.host,
+            port: parts.port,
+            address: parts.address,
+        };
+        Self {
+            place: spot.into(),
+            name: parts.name,
+        }
     }
 }
 
@@ -98,7 +137,7 @@ impl fmt::Debug for Place {
 
 /// The parts of a [`Place`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "as in `Row`")]
+#[expect(missing_docs, reason = "as in `RowParts`")]
 pub struct Spot {
     pub source: &'static str,
     pub namespace: Arc<str>,
@@ -316,7 +355,7 @@ mod tests {
     use super::*;
 
     fn row(source: &'static str, name: &str) -> Row {
-        Row {
+        RowParts {
             source,
             namespace: Arc::default(),
             host: "shop.example".into(),
@@ -324,6 +363,7 @@ mod tests {
             address: "192.0.2.1".into(),
             name: name.into(),
         }
+        .into()
     }
 
     #[test]

@@ -126,7 +126,7 @@ mod tests {
 
     async fn reason(version: TlsVersion, bytes: &[u8]) -> (Reason, String) {
         let failure = shown(version, bytes).await.unwrap_err();
-        (failure.reason, failure.detail.into())
+        (failure.reason, failure.detail.to_string())
     }
 
     #[tokio::test]

@@ -38,7 +38,7 @@ impl Subject {
     #[must_use]
     pub fn place(&self) -> Where {
         match self {
-            Self::Row(row) => Where::Row(row.target.row.place()),
+            Self::Row(row) => Where::Row(row.target.row.place().clone()),
             Self::Stored(record) => Where::Stored(record.object.place.clone()),
         }
     }

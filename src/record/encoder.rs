@@ -269,8 +269,10 @@ mod tests {
         );
         for (index, text) in hostile.into_iter().enumerate() {
             let mut row = row(text, text);
-            row.name = text.into();
-            row.namespace = format!("{index}{text}").into();
+            row.edit(|row| {
+                row.name = text.into();
+                row.namespace = format!("{index}{text}").into();
+            });
             let mut verdict = Verdict::default();
             verdict.texts(&INFO, [text.into(), text.into()].into(), f64::NAN);
             verdict.gauge(&DECLARED, f64::NEG_INFINITY);

@@ -188,7 +188,7 @@ impl Ledger {
     }
 
     fn declare(&mut self, target: &Arc<Target>, now: UnixTime) {
-        let place = target.row.place();
+        let place = target.row.place().clone();
         // First the new links, so that a door that stays keeps what is known of it.
         link(&mut self.tls, &target.tls, &place);
         for door in &target.plaintext {

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use crate::model::{
     Address, Certificate, Chain, ClientAuth, Expectation, Failure, Family, FindingSpec,
     Fingerprint, Handshake, Kind, Owner, PlainDoor, PlaintextRule, Reason, RequestPath, Requests,
-    RootsRef, Row, Scope, Target, TlsAttempt, TlsDoor, TlsVersion, Trace, Verdict,
+    RootsRef, Row, RowParts, Scope, Target, TlsAttempt, TlsDoor, TlsVersion, Trace, Verdict,
 };
 
 use super::catalogue::{Catalogue, Standing};
@@ -64,7 +64,7 @@ const fn finding(name: &'static str) -> FindingSpec {
 }
 
 pub(crate) fn row(host: &str, address: &str) -> Row {
-    Row {
+    RowParts {
         source: "ingress",
         namespace: "default".into(),
         host: host.into(),
@@ -72,6 +72,7 @@ pub(crate) fn row(host: &str, address: &str) -> Row {
         address: address.into(),
         name: "shop".into(),
     }
+    .into()
 }
 
 /// A target with a TLS door and two plaintext doors, owned by the Ingress that names the row.

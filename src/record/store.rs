@@ -82,7 +82,7 @@ impl Store {
         probed: bool,
         seen: Seen,
     ) -> Vec<Change> {
-        let place = target.row.place();
+        let place = target.row.place().clone();
         let record = RowRecord::new(&self.catalogue, target, verdict, probed, seen);
         let old = {
             let mut inner = self.lock();
@@ -140,7 +140,7 @@ impl Store {
     #[must_use]
     pub fn gone_in(&self, next: &Self) -> Vec<Change> {
         let rows = self.rows().into_iter().flat_map(|old| {
-            let new = next.row(&old.target.row.place());
+            let new = next.row(old.target.row.place());
             changes(Some(&old), new.as_ref())
         });
         let after: BTreeMap<_, _> = (next.stored().into_iter())
@@ -245,7 +245,7 @@ mod tests {
     fn a_row_that_goes_takes_every_series_with_it() {
         let store = store();
         publish(&store, "a.test", expired());
-        store.remove(&row("a.test", "192.0.2.1").place());
+        store.remove(row("a.test", "192.0.2.1").place());
         for family in [
             "t_success",
             "t_declared",

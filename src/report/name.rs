@@ -43,16 +43,20 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::model::RowParts;
 
     #[test]
     fn a_door_is_named_as_it_is_typed() {
-        let row = |host: &str, port, address: &str| Row {
-            source: "ingress",
-            namespace: Arc::default(),
-            host: host.into(),
-            port,
-            address: address.into(),
-            name: Arc::default(),
+        let row = |host: &str, port, address: &str| -> Row {
+            RowParts {
+                source: "ingress",
+                namespace: Arc::default(),
+                host: host.into(),
+                port,
+                address: address.into(),
+                name: Arc::default(),
+            }
+            .into()
         };
         assert_eq!(door(&row("a.example", 443, "192.0.2.1")), "a.example");
         assert_eq!(door(&row("a.example", 8443, "192.0.2.1")), "a.example:8443");

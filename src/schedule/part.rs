@@ -26,7 +26,7 @@ impl Part {
     /// Whether a target is to be probed.
     pub(super) fn has(&self, target: &Target) -> bool {
         let place = target.row.place();
-        self.shard.has(&place) && (self.host.as_deref()).is_none_or(|host| is_about(&place, host))
+        self.shard.has(place) && (self.host.as_deref()).is_none_or(|host| is_about(place, host))
     }
 
     /// Whether what is stored there is to be judged.

@@ -288,7 +288,7 @@ impl<P: Probe> Task<P> {
     /// Everything that a new or changed target points at is due at once, but where no more has
     /// changed than what was issued for it: servers load that within minutes rather than now.
     async fn set_target(&mut self, target: Arc<Target>) -> Result<(), Closed> {
-        let place = target.row.place();
+        let place = target.row.place().clone();
         let before = self.targets.insert(place, Arc::clone(&target));
         let only_issued = before.as_ref().is_some_and(|before| {
             doors_of(before) == doors_of(&target) && before.expect.issued != target.expect.issued

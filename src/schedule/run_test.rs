@@ -8,7 +8,7 @@ use super::*;
 use crate::discover::{Declared, Health, Issuance, ObjectKey};
 use crate::model::{
     Address, Expectation, Issued, Owner, PlainDoor, PlaintextRule, RequestPath, Requests, RootsRef,
-    Row, SecretName, TlsAttempt, TlsVersion, Trace, UnixTime,
+    RowParts, SecretName, TlsAttempt, TlsVersion, Trace, UnixTime,
 };
 use crate::schedule::Shard;
 
@@ -72,14 +72,15 @@ fn declared(name: &str, hosts: &[&str]) -> Declared {
         name: name.into(),
     };
     let target = |host: &&str| Target {
-        row: Row {
+        row: RowParts {
             source: "ingress",
             namespace: "shop".into(),
             host: (*host).into(),
             port: 443,
             address: "127.0.0.1".into(),
             name: name.into(),
-        },
+        }
+        .into(),
         tls: Arc::new(TlsDoor {
             address: Address::Ip(LOOPBACK),
             port: 443,
@@ -261,7 +262,7 @@ async fn who_asks_has_a_row_probed_at_once_and_hears_whether_there_is_one() {
         .say(Update::Health(Health::Synced(clock::now())))
         .await;
     bench.until("first pass").await;
-    let place_of = |host: &str| declared("web", &[host]).targets[0].row.place();
+    let place_of = |host: &str| declared("web", &[host]).targets[0].row.place().clone();
     let (place, other) = (place_of("a.example"), place_of("b.example"));
     let started = Instant::now();
     for (place, known) in [(other, false), (place, true)] {

@@ -12,7 +12,7 @@ use crate::config::{Config, PerAddress};
 use crate::discover::{Catalog, Declared, Health, Update};
 use crate::model::{
     Address, Chain, CipherSupport, DeepSeen, Expectation, GroupSupport, Owner, PlainDoor,
-    PlainReport, Requests, Row, Target, TlsAttempt, Trace, UnixTime, VersionSupport,
+    PlainReport, Requests, RowParts, Target, TlsAttempt, Trace, UnixTime, VersionSupport,
 };
 use crate::schedule::{Event, Part, Probe, Schedule, run};
 
@@ -104,14 +104,15 @@ fn declared(hosts: usize) -> Declared {
     let target = |number| {
         let host: Arc<str> = format!("h{number}.test").into();
         Target {
-            row: Row {
+            row: RowParts {
                 source: "ingress",
                 namespace: "shop".into(),
                 host: Arc::clone(&host),
                 port: 443,
                 address: "192.0.2.1".into(),
                 name: "web".into(),
-            },
+            }
+            .into(),
             tls: Arc::new(TlsDoor {
                 address: Address::Ip(ADDRESS),
                 port: 443,

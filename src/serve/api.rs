@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(group["labels"]["__meta_kube_https_owner_kind"], "Ingress");
         let mut row = expired("*.example").target.row.clone();
         assert_eq!(host_port(&row), "192.0.2.1:443");
-        (row.host, row.address) = ("".into(), "2001:db8::1".into());
+        row.edit(|row| (row.host, row.address) = ("".into(), "2001:db8::1".into()));
         assert_eq!(host_port(&row), "[2001:db8::1]:443");
     }
 }

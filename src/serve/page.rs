@@ -303,7 +303,6 @@ fn again(asked: &Asked, page: usize) -> String {
 
 /// Where a target's own page is: its place, as a question.
 fn link(row: &Row) -> String {
-    let place = row.place();
     let Spot {
         entry,
         source,
@@ -311,7 +310,7 @@ fn link(row: &Row) -> String {
         host,
         port,
         address,
-    } = &*place;
+    } = &**row;
     let mut query = form_urlencoded::Serializer::for_suffix("target?".to_owned(), "target?".len());
     query.append_pair("source", source);
     query.append_pair("namespace", namespace);

@@ -81,7 +81,9 @@ impl Discovered {
         }
         for change in self.catalog.apply(source, update) {
             match change {
-                Change::Target(target) => drop(self.rows.insert(target.row.place(), target)),
+                Change::Target(target) => {
+                    drop(self.rows.insert(target.row.place().clone(), target));
+                }
                 Change::Gone(place) => drop(self.rows.remove(&place)),
                 Change::Stored(_) | Change::StoredGone(_) => {}
             }

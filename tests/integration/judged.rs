@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kube_https_exporter::judge::{Case, Policy, judge};
 use kube_https_exporter::model::{
     Address, AddressSeen, At, ClientAuth, Expectation, Handshake, PlaintextRule, Requests,
-    RootsRef, Row, Target, TlsDoor, TlsSeen, TlsVersion, Trace, UnixTime,
+    RootsRef, RowParts, Target, TlsDoor, TlsSeen, TlsVersion, Trace, UnixTime,
 };
 use kube_https_exporter::probe::chain::read_chain;
 
@@ -30,14 +30,15 @@ pub(crate) fn judged(
     const IP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
     let name: Option<Arc<str>> = host.map(Into::into);
     let target = Target {
-        row: Row {
+        row: RowParts {
             source: "static",
             namespace: "".into(),
             host: name.clone().unwrap_or_default(),
             port: 443,
             address: "".into(),
             name: "chain".into(),
-        },
+        }
+        .into(),
         tls: Arc::new(TlsDoor {
             address: Address::Ip(IP),
             port: 443,

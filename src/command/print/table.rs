@@ -268,7 +268,9 @@ ok        late.example    in 80d   1.3
     #[test]
     fn a_host_with_several_addresses_is_told_apart_by_them() {
         let mut other = expired("shop.example");
-        std::sync::Arc::make_mut(&mut other.target).row.address = "192.0.2.2".into();
+        std::sync::Arc::make_mut(&mut other.target)
+            .row
+            .edit(|row| row.address = "192.0.2.2".into());
         let text = table(vec![expired("shop.example"), other]);
         assert!(
             text.contains("shop.example at 192.0.2.1 ") && text.contains(" at 192.0.2.2 "),

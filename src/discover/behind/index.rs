@@ -11,8 +11,8 @@ use super::callee::{At, Callee};
 use super::service::Front;
 use super::{Kept, SERVICES, ServiceKey};
 use crate::model::{
-    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RequestPath, Requests, Row,
-    Target, TlsDoor,
+    Address, Clients, Expectation, Owner, PlainDoor, PlaintextRule, RequestPath, Requests,
+    RowParts, Target, TlsDoor,
 };
 
 /// All objects that name servers, and all Services.
@@ -169,14 +169,15 @@ impl Callers {
     ) -> Target {
         let server_name = dns_name(name);
         let host = server_name.clone().unwrap_or_default();
-        let row = Row {
+        let row = RowParts {
             source: self.source,
             namespace: Arc::clone(&owner.namespace),
             host: Arc::clone(&host),
             port,
             address: address.to_string().into(),
             name: Arc::clone(&owner.name),
-        };
+        }
+        .into();
         let clients = if callee.verified {
             Clients::Verifying
         } else {

@@ -227,7 +227,7 @@ fn one_door_is_a_row_for_each_object_and_only_one_within_it() {
         callers.put(object);
         let declared = callers.declared(&key).unwrap();
         assert_eq!(declared.targets.len(), 1);
-        places.insert(declared.targets[0].row.place());
+        places.insert(declared.targets[0].row.place().clone());
     }
     assert_eq!(places.len(), 2);
 }

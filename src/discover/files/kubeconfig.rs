@@ -208,7 +208,7 @@ fn server(owner: &Owner, cluster: &Cluster, roots: RootsRef) -> Result<Server, S
         ..Expectation::default()
     };
     let mut target = api_server::target(owner, address, port, dns_name(name), false, expect);
-    target.row.source = NAME;
+    target.row.edit(|row| row.source = NAME);
     Ok(Server::Door(Box::new(target)))
 }
 

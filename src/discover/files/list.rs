@@ -102,7 +102,7 @@ fn target(owner: &Owner, written: &str) -> Result<Target, String> {
         http_port: None,
         starttls: None,
     });
-    target.row.source = NAME;
+    target.row.edit(|row| row.source = NAME);
     target.owners = vec![owner.clone()];
     Ok(target)
 }

@@ -100,7 +100,7 @@ fn shop() -> Arc<Target> {
 /// The row of another namespace that points at the same doors.
 fn twin() -> Arc<Target> {
     let mut twin = (*shop()).clone();
-    twin.row.namespace = "other".into();
+    twin.row.edit(|row| row.namespace = "other".into());
     Arc::new(twin)
 }
 
@@ -118,9 +118,9 @@ async fn a_row_taken_from_the_store_keeps_what_was_seen_when_it_was_judged() {
     let mut ledger = ledger();
     declare(&mut ledger, &shop());
     probe(&mut ledger, &shop(), 1, Ok(7));
-    let before = ledger.store.row(&shop().row.place()).unwrap();
+    let before = ledger.store.row(shop().row.place()).unwrap();
     probe(&mut ledger, &shop(), 2, Err(Reason::Refused));
-    let after = ledger.store.row(&shop().row.place()).unwrap();
+    let after = ledger.store.row(shop().row.place()).unwrap();
     assert_eq!(before.seen.tls.addresses[0].failure, None);
     let [address] = after.seen.tls.addresses.as_slice() else {
         panic!("{:?}", after.seen);
@@ -146,9 +146,9 @@ async fn a_door_that_no_row_points_at_is_forgotten() {
     declare(&mut ledger, &shop());
     declare(&mut ledger, &twin());
     probe(&mut ledger, &shop(), 1, Ok(7));
-    ledger.apply(Event::Gone(shop().row.place()), at(2));
+    ledger.apply(Event::Gone(shop().row.place().clone()), at(2));
     assert_eq!(shown(&ledger, "t_success").len(), 1);
-    ledger.apply(Event::Gone(twin().row.place()), at(2));
+    ledger.apply(Event::Gone(twin().row.place().clone()), at(2));
     assert!(ledger.tls.is_empty() && ledger.plain.is_empty() && ledger.rows.is_empty());
     declare(&mut ledger, &shop());
     assert_eq!(shown(&ledger, "t_success"), Vec::<String>::new());
@@ -158,7 +158,7 @@ async fn a_door_that_no_row_points_at_is_forgotten() {
 async fn a_report_for_a_door_that_went_meanwhile_shows_nowhere() {
     let mut ledger = ledger();
     declare(&mut ledger, &shop());
-    ledger.apply(Event::Gone(shop().row.place()), at(1));
+    ledger.apply(Event::Gone(shop().row.place().clone()), at(1));
     probe(&mut ledger, &shop(), 2, Ok(7));
     assert_eq!(shown(&ledger, "t_success"), Vec::<String>::new());
     assert!(ledger.tls.is_empty());

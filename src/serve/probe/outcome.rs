@@ -11,7 +11,7 @@ use super::{Asked, Endpoint};
 use crate::clock;
 use crate::config::{Http, Module, Speaks};
 use crate::model::{
-    Address, Expectation, Handshake, PlaintextRule, Requests, RootsRef, Row, StartTls, Target,
+    Address, Expectation, Handshake, PlaintextRule, Requests, RootsRef, RowParts, StartTls, Target,
     TlsDoor, Verdict,
 };
 use crate::probe::{WebAnswer, WebRequest};
@@ -204,14 +204,15 @@ impl Reached<'_> {
         let host = self.host();
         let module = self.asked.module;
         let target = Arc::new(Target {
-            row: Row {
+            row: RowParts {
                 source: SOURCE,
                 namespace: Arc::default(),
                 name: Arc::default(),
                 host: Arc::clone(&url.host),
                 port: url.port,
                 address: self.ip.to_string().into(),
-            },
+            }
+            .into(),
             tls: Arc::new(TlsDoor {
                 address: Address::Ip(self.ip),
                 port: url.port,
