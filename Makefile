@@ -44,7 +44,7 @@ PROGRAMS := cc:build-essential openssl:openssl nginx:nginx-light haproxy:haproxy
   selfserv:libnss3-tools stunnel4:stunnel4 javac:default-jdk-headless node:nodejs python3:python3-venv \
   ip:iproute2 unshare:util-linux prometheus-alertmanager:prometheus-alertmanager \
   prometheus-blackbox-exporter:prometheus-blackbox-exporter chromium:chromium \
-  aiosmtpd:python3-aiosmtpd slapd:slapd postgres:postgresql mariadbd:mariadb-server-core
+  aiosmtpd:python3-aiosmtpd faketime:faketime slapd:slapd postgres:postgresql mariadbd:mariadb-server-core
 
 GO_BUILD := go build -trimpath -tags remove_all_sd,enable_kubernetes_sd
 # Untold, the API server calls itself v0.0.0, and helm renders charts for Kubernetes 1.20.

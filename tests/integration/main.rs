@@ -107,5 +107,8 @@ mod bettertls;
 mod corpora;
 /// What the program makes of hostile servers and of wrong configurations.
 mod bad_input;
+/// What the machine does to the program: no disk, no descriptors, no memory, no names, and clocks
+/// that jump.
+mod faults;
 /// The plan that the source keeps to.
 mod layout;
