@@ -110,5 +110,7 @@ mod bad_input;
 /// What the machine does to the program: no disk, no descriptors, no memory, no names, and clocks
 /// that jump.
 mod faults;
+/// What the API server does to the program: it goes, comes, lags and refuses.
+mod faults_cluster;
 /// The plan that the source keeps to.
 mod layout;
