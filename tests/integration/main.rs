@@ -112,5 +112,7 @@ mod bad_input;
 mod faults;
 /// What the API server does to the program: it goes, comes, lags and refuses.
 mod faults_cluster;
+/// What hostile certificates come to in every output.
+mod injection;
 /// The plan that the source keeps to.
 mod layout;
