@@ -204,8 +204,8 @@ async fn what_is_served_and_logged_of_a_hostile_certificate_is_data() {
         assert!(promtool.status.success(), "{promtool:?}");
 
         let table = exporter.get("/").await.body;
-        let (_, link) = table.split_once("href=\"target?").unwrap();
-        let (query, _) = link.split_once('"').unwrap();
+        let (_, rest) = table.split_once("href=\"target?").unwrap();
+        let (query, _) = rest.split_once('"').unwrap();
         let sheet = format!("/target?{}", query.replace("&amp;", "&"));
         for path in ["/", &sheet] {
             let page = http::get(exporter.address, path).await.unwrap();

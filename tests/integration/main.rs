@@ -86,6 +86,8 @@ mod reload;
 mod journal;
 /// Who may come in: a real Prometheus with a certificate and a password, and promtool.
 mod guard;
+/// Its own port, and clients that are slow, idle, oversized or guess.
+mod own_port;
 /// The exporter started as systemd does it.
 mod systemd;
 /// What every alert must have: texts, a runbook, a dashboard.
