@@ -109,6 +109,8 @@ mod bettertls;
 mod corpora;
 /// What the program makes of hostile servers and of wrong configurations.
 mod bad_input;
+/// Servers that are hostile after the handshake.
+mod after_handshake;
 /// What the machine does to the program: no disk, no descriptors, no memory, no names, and clocks
 /// that jump.
 mod faults;
