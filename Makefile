@@ -238,7 +238,7 @@ integration: ## Run the tests against real servers, a real API server and a real
 # in fuzz/target/corpus, a crash in fuzz/artifacts.
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := answer:src/probe/testdata chain http starttls config:tests/fixtures/config \
-  files:tests/fixtures discover:tests/fixtures
+  web:tests/fixtures/web files:tests/fixtures discover:tests/fixtures
 
 # The sanitizer is no stable feature of the compiler: RUSTC_BOOTSTRAP lets the one that builds the project have it, so
 # that no second toolchain is needed.
@@ -342,6 +342,18 @@ bench-page: ## Measure the status page in Chromium with 10,000 targets
 bench-cold: ## Measure a cold start against a real API server with 10,000 Ingresses (needs `make tools`)
 	cargo build --release --locked
 	python3 benches/cold_start.py target/release/kube-https-exporter
+
+SOAK_SECONDS ?= 3600
+
+.PHONY: soak
+soak: ## Churn a real cluster for SOAK_SECONDS, and judge the exporter's memory (needs `make tools`, and root for ports 80 and 443)
+	cargo build --release --locked
+	python3 benches/soak.py --seconds $(SOAK_SECONDS) target/release/kube-https-exporter
+
+.PHONY: chaos
+chaos: ## The same while the API server, etcd, nginx and the machine fail (SEED=NUMBER repeats a run)
+	cargo build --release --locked
+	python3 benches/soak.py --chaos --seconds $(SOAK_SECONDS) $(SEED:%=--seed %) target/release/kube-https-exporter
 
 # ---- What is shipped
 
