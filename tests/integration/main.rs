@@ -72,6 +72,8 @@ mod shards;
 mod routes;
 /// A real controller: Traefik, from users' objects to the scrape.
 mod traefik;
+/// What earlier versions had, and this one has to have.
+mod upgrade;
 /// The chart in a real cluster.
 mod chart;
 /// The program under the chart's seccomp profile.
