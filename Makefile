@@ -249,7 +249,7 @@ fuzz: tools-fuzz ## Fuzz every reader of what comes from outside, two at a time,
 	cargo fuzz build
 	start() {
 	  target=$${1%%:*}; seeds=$${1#"$$target"}
-	  mkdir -p "fuzz/target/corpus/$$target"
+	  mkdir -p "fuzz/target/corpus/$$target" "fuzz/corpus/$$target"
 	  echo "Fuzzing $$target for $(FUZZ_SECONDS) s"
 	  if ! cargo fuzz run "$$target" "fuzz/target/corpus/$$target" "fuzz/corpus/$$target" $${seeds#:} -- \
 	    -max_total_time=$(FUZZ_SECONDS) -timeout=60 -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1 >"fuzz/target/$$target.log" 2>&1
