@@ -1,4 +1,4 @@
-# Every command of this project, for people and for CI alike (.ci/run calls `make test` and nothing else).
+# Every command of this project, for people and for CI alike (.ci/run calls `make test` and `make fuzz`).
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c

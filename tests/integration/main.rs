@@ -113,6 +113,8 @@ mod corpora;
 mod bad_input;
 /// Servers that are hostile after the handshake.
 mod after_handshake;
+/// Thousands of hostile servers at once.
+mod crowd;
 /// What the machine does to the program: no disk, no descriptors, no memory, no names, and clocks
 /// that jump.
 mod faults;
