@@ -30,7 +30,8 @@ const MANNERS: [Manner; 10] = [
 /// What a debug build on two cores probes within the interval beside other tests. `HOSTILE_PEERS` says
 /// another number, up to 10,000 or so, for a build with optimisations.
 fn size() -> usize {
-    env::var("HOSTILE_PEERS").map_or(300, |count| count.parse().unwrap())
+    let said = env::var_os("HOSTILE_PEERS");
+    said.map_or(300, |count| count.to_str().unwrap().parse().unwrap())
 }
 
 /// In seconds.
@@ -75,7 +76,7 @@ async fn a_crowd_of_hostile_servers_makes_no_good_one_late() {
     let started = Instant::now();
     let exporter = Exporter::serve(&config, None).await;
     let all_seen = |scrape: &Scrape| names.iter().all(|name| last(scrape, name).is_some());
-    let first_pass = Duration::from_secs(1200);
+    let first_pass = Duration::from_mins(20);
     exporter
         .within(first_pass, "each good one is seen", all_seen)
         .await;
