@@ -27,7 +27,7 @@ help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: ## Install what is needed, then run everything that CI runs
+test: ## Install what is needed, then run everything that CI runs but `make fuzz`
 	@times=
 	for step in $(STEPS); do
 	  printf '\n==> %s\n' "$$step"
