@@ -1,4 +1,4 @@
-# Every command of this project, for people and for CI alike (.ci/run calls `make test` and nothing else).
+# Every command of this project, for people and for CI alike (.ci/run calls `make test` and `make fuzz`).
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -27,7 +27,7 @@ help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: test
-test: ## Install what is needed, then run everything that CI runs
+test: ## Install what is needed, then run everything that CI runs but `make fuzz`
 	@times=
 	for step in $(STEPS); do
 	  printf '\n==> %s\n' "$$step"
@@ -44,7 +44,7 @@ PROGRAMS := cc:build-essential openssl:openssl nginx:nginx-light haproxy:haproxy
   selfserv:libnss3-tools stunnel4:stunnel4 javac:default-jdk-headless node:nodejs python3:python3-venv \
   ip:iproute2 unshare:util-linux prometheus-alertmanager:prometheus-alertmanager \
   prometheus-blackbox-exporter:prometheus-blackbox-exporter chromium:chromium \
-  aiosmtpd:python3-aiosmtpd slapd:slapd postgres:postgresql mariadbd:mariadb-server-core
+  aiosmtpd:python3-aiosmtpd faketime:faketime slapd:slapd postgres:postgresql mariadbd:mariadb-server-core
 
 GO_BUILD := go build -trimpath -tags remove_all_sd,enable_kubernetes_sd
 # Untold, the API server calls itself v0.0.0, and helm renders charts for Kubernetes 1.20.
@@ -238,7 +238,7 @@ integration: ## Run the tests against real servers, a real API server and a real
 # in fuzz/target/corpus, a crash in fuzz/artifacts.
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := answer:src/probe/testdata chain http starttls config:tests/fixtures/config \
-  files:tests/fixtures discover:tests/fixtures
+  web:tests/fixtures/web files:tests/fixtures discover:tests/fixtures
 
 # The sanitizer is no stable feature of the compiler: RUSTC_BOOTSTRAP lets the one that builds the project have it, so
 # that no second toolchain is needed.
@@ -249,7 +249,7 @@ fuzz: tools-fuzz ## Fuzz every reader of what comes from outside, two at a time,
 	cargo fuzz build
 	start() {
 	  target=$${1%%:*}; seeds=$${1#"$$target"}
-	  mkdir -p "fuzz/target/corpus/$$target"
+	  mkdir -p "fuzz/target/corpus/$$target" "fuzz/corpus/$$target"
 	  echo "Fuzzing $$target for $(FUZZ_SECONDS) s"
 	  if ! cargo fuzz run "$$target" "fuzz/target/corpus/$$target" "fuzz/corpus/$$target" $${seeds#:} -- \
 	    -max_total_time=$(FUZZ_SECONDS) -timeout=60 -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1 >"fuzz/target/$$target.log" 2>&1
@@ -342,6 +342,18 @@ bench-page: ## Measure the status page in Chromium with 10,000 targets
 bench-cold: ## Measure a cold start against a real API server with 10,000 Ingresses (needs `make tools`)
 	cargo build --release --locked
 	python3 benches/cold_start.py target/release/kube-https-exporter
+
+SOAK_SECONDS ?= 3600
+
+.PHONY: soak
+soak: ## Churn a real cluster for SOAK_SECONDS, and judge the exporter's memory (needs `make tools`, and root for ports 80 and 443)
+	cargo build --release --locked
+	python3 benches/soak.py --seconds $(SOAK_SECONDS) target/release/kube-https-exporter
+
+.PHONY: chaos
+chaos: ## The same while the API server, etcd, nginx and the machine fail (SEED=NUMBER repeats a run)
+	cargo build --release --locked
+	python3 benches/soak.py --chaos --seconds $(SOAK_SECONDS) $(SEED:%=--seed %) target/release/kube-https-exporter
 
 # ---- What is shipped
 

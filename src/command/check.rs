@@ -9,7 +9,9 @@ use tracing::{debug, warn};
 
 use super::baseline::Baseline;
 use super::print::{self, Manner};
-use super::{Environment, Error, find_cluster, load_config, progress, shutdown, start, why};
+use super::{
+    Environment, Error, descriptors, find_cluster, load_config, progress, shutdown, start, why,
+};
 use crate::cli::Check;
 use crate::clock;
 use crate::config::{Config, Files, StaticTarget};
@@ -32,6 +34,7 @@ pub(super) async fn check(typed: Check, environment: &Environment) -> Result<Exi
     }
     let baseline = typed.baseline.as_deref().map(Baseline::load).transpose()?;
     let mut config = load_config(&typed.config)?;
+    descriptors::bound(&mut config);
     config.namespaces = typed.cluster.namespaces(config.namespaces);
     let cluster = if typed.hosts.is_empty() {
         find_cluster(&typed.cluster, environment, &config).await?

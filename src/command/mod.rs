@@ -3,6 +3,7 @@
 mod baseline;
 mod check;
 mod demo;
+mod descriptors;
 mod events;
 mod journal;
 mod print;

@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
-    Environment, Error, events, find_cluster, journal, load_config, reload, shutdown, systemd,
+    Environment, Error, descriptors, events, find_cluster, journal, load_config, reload, shutdown,
+    systemd,
 };
 use crate::cli::{Listen, Serve, Sharding, Web as WebFlags};
 use crate::config::{Config, ProbeEndpoint};
@@ -103,6 +104,7 @@ struct Plan {
 async fn plan(typed: &Serve, environment: &Environment) -> Result<Plan, Error> {
     let mut config = load_config(&typed.config)?;
     config.namespaces = typed.cluster.namespaces(config.namespaces);
+    descriptors::bound(&mut config);
     let cluster = find_cluster(&typed.cluster, environment, &config).await?;
     let roots = Roots::load(&config, cluster.as_ref().map_or(&[], |cluster| &cluster.ca))?;
     Ok(Plan {

@@ -3,12 +3,14 @@
 //! The address that is checked is the one that is dialled: a name is resolved once per probe, and
 //! what it resolved to is filtered and connected to as it stands.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
 use tokio::net::TcpStream;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::failure::{failure, from_io, within};
 use super::starttls::start_tls;
@@ -18,6 +20,9 @@ use crate::model::{Address, Failure, Reason, TlsDoor};
 /// The most addresses of one name that are dialled. More than any sane name has; a hostile one
 /// must not turn one probe into thousands.
 const ADDRESS_LIMIT: usize = 16;
+
+/// Between two tries for a file descriptor: short against any deadline.
+const FULL_PAUSE: Duration = Duration::from_millis(50);
 
 /// Resolves and connects.
 #[derive(Clone, Debug)]
@@ -90,18 +95,29 @@ impl Dialer {
     }
 }
 
-/// Connects to one address.
+/// Connects to one address. Where this process has no file descriptor left, which says nothing of
+/// the address, it waits for another probe to end.
 pub(super) async fn connect(
     ip: IpAddr,
     port: u16,
     deadline: Instant,
 ) -> Result<TcpStream, Failure> {
-    within(deadline, "connecting", async {
-        TcpStream::connect(SocketAddr::new(ip, port))
-            .await
-            .map_err(|error| from_io(&error))
-    })
-    .await
+    loop {
+        let connected = within(deadline, "connecting", async {
+            Ok(TcpStream::connect(SocketAddr::new(ip, port)).await)
+        });
+        match connected.await? {
+            Err(error) if is_ours(&error) && Instant::now() + FULL_PAUSE < deadline => {
+                sleep(FULL_PAUSE).await;
+            }
+            outcome => return outcome.map_err(|error| from_io(&error)),
+        }
+    }
+}
+
+/// Whether the process, or the whole system, has no file descriptor left (EMFILE, ENFILE).
+fn is_ours(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(24 | 23))
 }
 
 /// Speaks what comes before the handshake at this door, if anything does.
@@ -131,8 +147,6 @@ pub(super) async fn reach(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn dialer(deny: &[&str], allow: &[&str]) -> Dialer {

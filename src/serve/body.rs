@@ -2,6 +2,7 @@
 //! and time.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use super::gzip::Gzip;
 use super::negotiate;
+use super::room::Room;
 
 /// How long one more waits for its turn: half of Prometheus' default scrape timeout (10 s).
 const TURN: Duration = Duration::from_secs(5);
@@ -23,20 +25,38 @@ const TURN: Duration = Duration::from_secs(5);
 /// hardly ever above a minute.
 const LIMIT: Duration = Duration::from_mins(2);
 
+/// Who has not taken what was written for this long loses the turn to who waits for one. What is
+/// written at once is a small part of a second's worth, for any scraper.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Between two looks at who could be let go.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
 /// Turns for answers that hold the rows as they were until they end.
 #[derive(Debug)]
-pub(super) struct Turns(Arc<Semaphore>);
+pub(super) struct Turns {
+    free: Arc<Semaphore>,
+    room: Arc<Room>,
+}
 
 impl Turns {
-    /// So many at once.
-    pub(super) fn new(at_once: usize) -> Self {
-        Self(Arc::new(Semaphore::new(at_once)))
+    /// So many at once, of the clients of that room.
+    pub(super) fn new(at_once: usize, room: Arc<Room>) -> Self {
+        let free = Arc::new(Semaphore::new(at_once));
+        Self { free, room }
     }
 
-    /// A turn; `None` where none came free in time.
+    /// A turn; `None` where none came free in time. Who stopped reading an answer makes room.
     pub(super) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
-        let turn = Arc::clone(&self.0).acquire_owned();
-        timeout(TURN, turn).await.ok()?.ok()
+        let until = Instant::now() + TURN;
+        let mut turn = pin!(Arc::clone(&self.free).acquire_owned());
+        while Instant::now() < until {
+            if let Ok(turn) = timeout(LOOK_EVERY, turn.as_mut()).await {
+                return turn.ok();
+            }
+            self.room.let_go(true, PATIENCE);
+        }
+        None
     }
 }
 
@@ -95,7 +115,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_takes_too_long_is_broken_off() {
-        let turn = Turns::new(1).turn().await.unwrap();
+        let turn = Turns::new(1, Arc::default()).turn().await.unwrap();
         let chunks = std::iter::repeat(Bytes::from_static(b"x"));
         let mut body = Box::pin(paced(chunks, turn));
         assert!(body.next().await.unwrap().is_ok());
@@ -105,7 +125,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_answer_too_many_waits_for_its_turn() {
-        let turns = Turns::new(2);
+        let turns = Turns::new(2, Arc::default());
         let _one = turns.turn().await.unwrap();
         let other = turns.turn().await.unwrap();
         assert!(turns.turn().await.is_none());
@@ -115,7 +135,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn empty_chunks_are_not_sent() {
-        let turn = Turns::new(1).turn().await.unwrap();
+        let turn = Turns::new(1, Arc::default()).turn().await.unwrap();
         let chunks = ["", "a", "", "b", ""].map(|c| Bytes::from_static(c.as_bytes()));
         let sent: Vec<_> = paced(chunks.into_iter(), turn)
             .map(Result::unwrap)

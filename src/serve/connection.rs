@@ -1,15 +1,18 @@
 //! Connections: accepted, bounded in number and patience, and drained at the end.
 
+use std::convert::Infallible;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use bytes::Bytes;
 use futures::future::join_all;
 use hyper::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,10 +25,11 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::room::{For, Room, Seat, Wait};
 use super::{Guard, Web};
 
 /// Connections at once over all listeners: scrapers, probes of the kubelet and people come to
-/// a dozen. Others wait in the kernel's queue.
+/// a dozen. For one more, who has kept the server waiting for the longest is let go.
 const CONNECTIONS: usize = 256;
 
 /// From a connection's start, or its last answer, to the end of the next request's headers. Above
@@ -46,6 +50,9 @@ const BUFFER: usize = 64 * 1024;
 /// within the 30 s that Kubernetes gives by default.
 const DRAIN: Duration = Duration::from_secs(5);
 
+/// Between two looks at who could be let go, where all connections are being answered.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
 /// After a failed accept (mostly: no file descriptors left) before the next try.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -58,13 +65,14 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) {
     let router = web.router(&guard);
+    let room = &web.inner.room;
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     let each = listeners.into_iter().map(|listener| {
         accept_all(
             listener,
             router.clone(),
             guard.clone(),
-            Arc::clone(&slots),
+            (Arc::clone(&slots), Arc::clone(room)),
             shutdown.clone(),
         )
     });
@@ -75,19 +83,25 @@ async fn accept_all(
     listener: TcpListener,
     router: Router,
     guard: Guard,
-    slots: Arc<Semaphore>,
+    (slots, room): (Arc<Semaphore>, Arc<Room>),
     shutdown: CancellationToken,
 ) {
     let mut open = JoinSet::new();
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
-            accepted = accept(&listener, &slots) => {
-                if let Some((stream, slot)) = accepted {
-                    let (router, shutdown) = (router.clone(), shutdown.clone());
-                    let local = Local::of(&stream);
-                    open.spawn(welcome(stream, local, guard.tls(), router, shutdown, slot));
-                }
+            accepted = accept(&listener) => {
+                let Some(stream) = accepted else { continue };
+                let Some(Some(slot)) = shutdown.run_until_cancelled(slot(&slots, &room)).await else { break };
+                let (router, shutdown) = (router.clone(), shutdown.clone());
+                let (client, seat) = (Client::of(&stream), Arc::new(room.seat()));
+                let tls = guard.tls();
+                open.spawn(async move {
+                    let talk = welcome(stream, client, tls, router, shutdown, Arc::clone(&seat));
+                    // Nothing comes of one that was let go.
+                    let (Some(()) | None) = seat.leave.run_until_cancelled(talk).await;
+                    drop(slot);
+                });
             }
             // Takes what has ended out of the set.
             Some(_) = open.join_next() => {}
@@ -105,18 +119,14 @@ async fn accept_all(
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+async fn accept(listener: &TcpListener) -> Option<TcpStream> {
     match listener.accept().await {
         Ok((stream, _)) => {
             // A body's last chunk is short and must not wait for the acknowledgement of the others.
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "could not set a client's connection to send at once");
             }
-            Some((stream, slot))
+            Some(stream)
         }
         Err(error) => {
             tracing::warn!(%error, "could not accept a connection");
@@ -126,37 +136,62 @@ async fn accept(
     }
 }
 
+/// A place for one more connection; where there is none, others are let go.
+async fn slot(slots: &Arc<Semaphore>, room: &Room) -> Option<OwnedSemaphorePermit> {
+    let mut slot = pin!(Arc::clone(slots).acquire_owned());
+    loop {
+        if slots.available_permits() == 0 {
+            room.let_go(false, Duration::ZERO);
+        }
+        if let Ok(slot) = timeout(LOOK_EVERY, slot.as_mut()).await {
+            return slot.ok();
+        }
+    }
+}
+
 /// Whether a request came by loopback: from this machine, or to its pod through `kubectl port-forward`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Local(pub(super) bool);
 
-impl Local {
+/// The address that a request came from, where it is known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) Option<IpAddr>);
+
+/// What is known of who connects.
+#[derive(Clone, Copy, Debug)]
+struct Client {
+    local: Local,
+    peer: Peer,
+}
+
+impl Client {
     fn of(stream: &TcpStream) -> Self {
-        Self(
-            stream
-                .local_addr()
-                .is_ok_and(|at| at.ip().to_canonical().is_loopback()),
-        )
+        let ip = |address: io::Result<SocketAddr>| Some(address.ok()?.ip().to_canonical());
+        Self {
+            local: Local(ip(stream.local_addr()).is_some_and(|ip| ip.is_loopback())),
+            peer: Peer(ip(stream.peer_addr())),
+        }
     }
 }
 
 /// Answers one connection, once it is encrypted where it is to be.
 async fn welcome(
     stream: impl AsyncRead + AsyncWrite + Unpin,
-    local: Local,
+    client: Client,
     tls: Option<TlsAcceptor>,
     router: Router,
     shutdown: CancellationToken,
-    slot: OwnedSemaphorePermit,
+    seat: Arc<Seat>,
 ) {
-    let stream = Patient::new(stream);
+    let asking = seat.wait(For::Asking);
+    let stream = Patient::new(stream, Arc::clone(&seat));
     let Some(tls) = tls else {
-        return converse(stream, local, router, shutdown, slot).await;
+        return converse(stream, client, router, shutdown, (seat, asking)).await;
     };
     let handshake = timeout(HANDSHAKE, tls.accept(stream));
     match shutdown.run_until_cancelled(handshake).await {
         None => {}
-        Some(Ok(Ok(stream))) => converse(stream, local, router, shutdown, slot).await,
+        Some(Ok(Ok(stream))) => converse(stream, client, router, shutdown, (seat, asking)).await,
         Some(Ok(Err(error))) => tracing::debug!(%error, "a client's TLS handshake failed"),
         Some(Err(_)) => tracing::debug!("a client's TLS handshake took too long"),
     }
@@ -165,15 +200,25 @@ async fn welcome(
 /// Answers one connection's requests, one after the other.
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin,
-    local: Local,
+    client: Client,
     router: Router,
     shutdown: CancellationToken,
-    _slot: OwnedSemaphorePermit,
+    (seat, asking): (Arc<Seat>, Wait),
 ) {
     let router = TowerToHyperService::new(router);
+    let asking = Arc::new(Mutex::new(Some(asking)));
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(local);
-        router.call(request)
+        // From here to the end of the answer, the client waits for the server.
+        drop(asking.lock().unwrap_or_else(PoisonError::into_inner).take());
+        request.extensions_mut().insert(client.local);
+        request.extensions_mut().insert(client.peer);
+        let answered = router.call(request);
+        let (seat, asking) = (Arc::clone(&seat), Arc::clone(&asking));
+        async move {
+            let response = answered.await?;
+            let then = Then { seat, asking };
+            Ok::<_, Infallible>(response.map(|body| Answer { body, _then: then }))
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -193,18 +238,58 @@ async fn converse(
     }
 }
 
+/// A body; once it ends, the client's next request is waited for.
+struct Answer {
+    body: axum::body::Body,
+    _then: Then,
+}
+
+struct Then {
+    seat: Arc<Seat>,
+    asking: Arc<Mutex<Option<Wait>>>,
+}
+
+impl Drop for Then {
+    fn drop(&mut self) {
+        let wait = self.seat.wait(For::Asking);
+        *self.asking.lock().unwrap_or_else(PoisonError::into_inner) = Some(wait);
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// A stream whose peer must keep taking what is written to it.
 struct Patient<Stream> {
     stream: Stream,
     /// Runs from the first write that had to wait until all is written: hyper flushes then.
-    stalled: Option<Pin<Box<Sleep>>>,
+    stalled: Option<(Pin<Box<Sleep>>, Wait)>,
+    seat: Arc<Seat>,
 }
 
 impl<Stream> Patient<Stream> {
-    const fn new(stream: Stream) -> Self {
+    const fn new(stream: Stream, seat: Arc<Seat>) -> Self {
         Self {
             stream,
             stalled: None,
+            seat,
         }
     }
 
@@ -217,9 +302,11 @@ impl<Stream> Patient<Stream> {
         if written.is_ready() {
             return written;
         }
-        let stalled = self
-            .stalled
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + STALL)));
+        let seat = &self.seat;
+        let (stalled, _) = self.stalled.get_or_insert_with(|| {
+            let until = tokio::time::sleep_until(Instant::now() + STALL);
+            (Box::pin(until), seat.wait(For::Taking))
+        });
         match stalled.as_mut().poll(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(()) => Poll::Ready(Err(io::Error::new(
@@ -281,6 +368,10 @@ mod tests {
     use super::*;
     use crate::record::samples::empty;
 
+    fn seat() -> Arc<Seat> {
+        Arc::new(Arc::<Room>::default().seat())
+    }
+
     /// A connection under way over a pipe that holds 512 bytes; gives the client's end and how
     /// long the conversation took.
     fn connect(
@@ -292,9 +383,12 @@ mod tests {
             web.unwrap().router(&Guard::open().unwrap()),
             shutdown.clone(),
         );
-        let slot = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let client_of = Client {
+            local: Local(false),
+            peer: Peer(None),
+        };
         let started = Instant::now();
-        let task = tokio::spawn(welcome(server, Local(false), None, router, shutdown, slot));
+        let task = tokio::spawn(welcome(server, client_of, None, router, shutdown, seat()));
         (client, async move {
             task.await.unwrap();
             started.elapsed()
@@ -341,7 +435,10 @@ mod tests {
     async fn a_client_that_stops_reading_is_given_up() {
         let (server, _client) = duplex(8);
         let started = Instant::now();
-        let error = Patient::new(server).write_all(&[0; 9]).await.unwrap_err();
+        let error = Patient::new(server, seat())
+            .write_all(&[0; 9])
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert_eq!(started.elapsed(), STALL);
     }
@@ -349,7 +446,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_slow_client_is_served_as_long_as_it_takes_what_is_ready() {
         let (server, mut client) = duplex(8);
-        let mut server = Patient::new(server);
+        let mut server = Patient::new(server, seat());
         let reader = tokio::spawn(async move {
             let mut taken = [0; 8];
             for _ in 0..3 {

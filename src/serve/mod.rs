@@ -6,6 +6,8 @@
 mod api;
 mod body;
 mod connection;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod guard;
 mod gzip;
 mod health;
@@ -18,6 +20,7 @@ mod page;
 mod prefix;
 mod probe;
 mod query;
+mod room;
 mod sheet;
 
 use std::path::PathBuf;
@@ -90,6 +93,8 @@ pub struct Web {
 #[derive(Debug)]
 struct Inner {
     telemetry_path: String,
+    /// Who keeps it waiting.
+    room: Arc<room::Room>,
     scrapes: body::Turns,
     readers: body::Turns,
     /// Of probes that people ask for.
@@ -111,11 +116,15 @@ impl Web {
         {
             return Err(Error::PathTaken(telemetry_path));
         }
+        let room = Arc::<room::Room>::default();
+        let turns = |at_once| body::Turns::new(at_once, Arc::clone(&room));
+        let (scrapes, readers) = (turns(metrics::SCRAPES), turns(api::READERS));
         Ok(Self {
             inner: Arc::new(Inner {
                 telemetry_path,
-                scrapes: body::Turns::new(metrics::SCRAPES),
-                readers: body::Turns::new(api::READERS),
+                room,
+                scrapes,
+                readers,
                 prompts: pace::Pace::new(sheet::PROMPTS, sheet::PROMPT_EVERY),
             }),
             records,

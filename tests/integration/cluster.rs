@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use k8s_openapi::api::authentication::v1::TokenRequest;
+use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -169,14 +169,26 @@ impl Cluster {
     }
 
     /// As [`Self::kubeconfig`], for who finds the API server at this URL.
-    fn kubeconfig_at(&self, url: &str, token: &str) -> PathBuf {
+    pub(crate) fn kubeconfig_at(&self, url: &str, token: &str) -> PathBuf {
+        self.kubeconfig_of(url, &json!({"token": token}))
+    }
+
+    /// As [`Self::kubeconfig`], for who is known by the token that is in this file.
+    pub(crate) fn kubeconfig_by_file(&self, token: &str) -> PathBuf {
+        self.kubeconfig_of(
+            &format!("https://{}", self.address),
+            &json!({"tokenFile": token}),
+        )
+    }
+
+    fn kubeconfig_of(&self, url: &str, user: &Value) -> PathBuf {
         // The file holds the self-signed authority after the certificate that it signed.
         let cluster = json!({"server": url, "certificate-authority": "certs/apiserver.crt"});
         let kubeconfig = json!({
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": "test", "cluster": cluster}],
-            "users": [{"name": "user", "user": {"token": token}}],
+            "users": [{"name": "user", "user": user}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "user"}}],
             "current-context": "test",
         });
@@ -202,10 +214,28 @@ impl Cluster {
 
     /// A token of the service account `account`, which is made if need be.
     pub(crate) async fn token(&self, account: &str) -> String {
+        self.token_while(account, None).await
+    }
+
+    /// As [`Self::token`]; it is worth nothing any more once this Secret of [`MONITORING`] is gone.
+    pub(crate) async fn token_while(&self, account: &str, secret: Option<&str>) -> String {
         self.apply::<ServiceAccount>(MONITORING, json!({"metadata": {"name": account}}))
             .await;
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), MONITORING);
-        let wanted = TokenRequest::default();
+        let bound = secret.map(|name| BoundObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some("Secret".to_owned()),
+            name: Some(name.to_owned()),
+            uid: None,
+        });
+        let spec = TokenRequestSpec {
+            bound_object_ref: bound,
+            ..TokenRequestSpec::default()
+        };
+        let wanted = TokenRequest {
+            spec: Some(spec),
+            ..TokenRequest::default()
+        };
         let granted = accounts
             .create_token_request(account, &PostParams::default(), &wanted)
             .await;

@@ -7,6 +7,7 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -102,17 +103,9 @@ impl Exporter {
         command: &str,
         arguments: &[String],
     ) -> Self {
-        let mut words = vec![command, "--web.listen-address=127.0.0.1:0"];
+        let mut words = vec!["--web.listen-address=127.0.0.1:0"];
         words.extend(arguments.iter().map(String::as_str));
-        let (stdout, stderr) = (
-            fs::File::create(site.path("stdout")).unwrap(),
-            fs::File::create(site.path("log")).unwrap(),
-        );
-        let mut child = launched(launcher, &site, &words)
-            .stdout(stdout)
-            .stderr(stderr)
-            .spawn()
-            .unwrap();
+        let mut child = spawn(launcher, &site, command, &words);
         let deadline = Instant::now() + PATIENCE;
         let address = loop {
             if let Some(address) = listening(&site.log()) {
@@ -131,6 +124,42 @@ impl Exporter {
             address,
             site,
         }
+    }
+
+    /// As [`Self::start_by`], where what it logs comes to nobody.
+    pub(crate) async fn start_unheard(
+        launcher: &[&str],
+        site: Site,
+        command: &str,
+        arguments: &[String],
+    ) -> Self {
+        let address = SocketAddr::from(([127, 0, 0, 1], site.port));
+        let listen = format!("--web.listen-address={address}");
+        let mut words = vec![listen.as_str()];
+        words.extend(arguments.iter().map(String::as_str));
+        let mut child = spawn(launcher, &site, command, &words);
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(address).await.is_err() {
+            let ended = child.try_wait().unwrap();
+            let patient = ended.is_none() && Instant::now() < deadline;
+            assert!(patient, "the exporter does not listen: {ended:?}");
+            sleep(LOOK_EVERY).await;
+        }
+        Self {
+            child,
+            address,
+            site,
+        }
+    }
+
+    /// Of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
+    /// Writes a file where its own files are.
+    pub(crate) fn write(&self, file: &str, content: &str) {
+        self.site.write(file, content);
     }
 
     /// What it answers at `path`.
@@ -259,6 +288,16 @@ impl Exporter {
             took: started.elapsed(),
         }
     }
+}
+
+/// Runs a command that serves; what it prints and logs is written to the site.
+fn spawn(launcher: &[&str], site: &Site, command: &str, arguments: &[&str]) -> Child {
+    let words: Vec<&str> = [command].iter().chain(arguments).copied().collect();
+    launched(launcher, site, &words)
+        .stdout(fs::File::create(site.path("stdout")).unwrap())
+        .stderr(fs::File::create(site.path("log")).unwrap())
+        .spawn()
+        .unwrap()
 }
 
 /// Where it listens on loopback, once the log says so in whichever form.

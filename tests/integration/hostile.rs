@@ -66,7 +66,16 @@ pub(crate) struct Hostile {
 
 impl Hostile {
     pub(crate) async fn start(manner: Manner) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        Self::start_at([127, 0, 0, 1], manner).await
+    }
+
+    /// At one port of every address of this machine.
+    pub(crate) async fn start_everywhere(manner: Manner) -> Self {
+        Self::start_at([0, 0, 0, 0], manner).await
+    }
+
+    async fn start_at(ip: [u8; 4], manner: Manner) -> Self {
+        let listener = TcpListener::bind(SocketAddr::from((ip, 0))).await.unwrap();
         let address = listener.local_addr().unwrap();
         let task = tokio::spawn(serve(listener, manner)).abort_handle();
         Self { address, task }

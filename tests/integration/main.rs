@@ -72,6 +72,8 @@ mod shards;
 mod routes;
 /// A real controller: Traefik, from users' objects to the scrape.
 mod traefik;
+/// What earlier versions had, and this one has to have.
+mod upgrade;
 /// The chart in a real cluster.
 mod chart;
 /// The program under the chart's seccomp profile.
@@ -86,6 +88,8 @@ mod reload;
 mod journal;
 /// Who may come in: a real Prometheus with a certificate and a password, and promtool.
 mod guard;
+/// Its own port, and clients that are slow, idle, oversized or guess.
+mod own_port;
 /// The exporter started as systemd does it.
 mod systemd;
 /// What every alert must have: texts, a runbook, a dashboard.
@@ -107,5 +111,16 @@ mod bettertls;
 mod corpora;
 /// What the program makes of hostile servers and of wrong configurations.
 mod bad_input;
+/// Servers that are hostile after the handshake.
+mod after_handshake;
+/// Thousands of hostile servers at once.
+mod crowd;
+/// What the machine does to the program: no disk, no descriptors, no memory, no names, and clocks
+/// that jump.
+mod faults;
+/// What the API server does to the program: it goes, comes, lags and refuses.
+mod faults_cluster;
+/// What hostile certificates come to in every output.
+mod injection;
 /// The plan that the source keeps to.
 mod layout;

@@ -1,12 +1,12 @@
 //! A relay before the API server, as a load balancer is: ends what it relays, cleanly, and lets
-//! those wait who come meanwhile.
+//! those wait, or turns them away, who come meanwhile.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::ServerName;
-use tokio::io::{AsyncWriteExt, copy, split};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
@@ -28,6 +28,8 @@ struct State {
     cuts: u32,
     /// Nobody is let through.
     held: bool,
+    /// What everybody is answered who comes, in place of the API server; nothing: the connection is closed.
+    answer: Option<&'static str>,
 }
 
 impl Relay {
@@ -62,6 +64,11 @@ impl Relay {
         self.state.send_modify(|state| state.cuts += 1);
     }
 
+    /// Answers those who come from now on with these bytes, with nothing if there are none, or lets them through.
+    pub(crate) fn answer(&self, answer: Option<&'static str>) {
+        self.state.send_modify(|state| state.answer = answer);
+    }
+
     /// Lets those wait who come from now on, or lets them through.
     pub(crate) fn hold(&self, held: bool) {
         self.state.send_modify(|state| state.held = held);
@@ -69,13 +76,21 @@ impl Relay {
 }
 
 async fn relay(
-    client: TcpStream,
+    mut client: TcpStream,
     api_server: SocketAddr,
     connector: TlsConnector,
     mut state: watch::Receiver<State>,
 ) -> std::io::Result<()> {
     if state.wait_for(|state| !state.held).await.is_err() {
         return Ok(());
+    }
+    let answer = state.borrow().answer;
+    if let Some(answer) = answer {
+        let mut request = [0; 4096];
+        if !answer.is_empty() && client.read(&mut request).await? > 0 {
+            client.write_all(answer.as_bytes()).await?;
+        }
+        return client.shutdown().await;
     }
     let cuts = state.borrow().cuts;
     let server = TcpStream::connect(api_server).await?;

@@ -90,7 +90,7 @@ impl Written {
 }
 
 impl WebFile {
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let options = serde_saphyr::options! { with_snippet: false };
         let file: Option<Self> = serde_saphyr::from_str_with_options(text, options)
             .map_err(|error| error.to_string())?;

@@ -31,7 +31,7 @@ use tracing::{error, info};
 
 use self::file::Written;
 use self::users::{Login, Users};
-use super::connection::Local;
+use super::connection::{Local, Peer};
 use super::{Error, health, plain};
 
 /// Between two looks at the files: a certificate that is renewed is served within this.
@@ -122,7 +122,8 @@ pub(super) async fn admit(
     let login = if public {
         Login::Right
     } else {
-        settings.users.log_in(request.headers()).await
+        let peer = request.extensions().get::<Peer>().and_then(|peer| peer.0);
+        settings.users.log_in(peer, request.headers()).await
     };
     let mut response = match login {
         Login::Right => next.run(request).await,
@@ -191,6 +192,13 @@ async fn reload(
         return Err("it has no users any more; restart to serve everybody".to_owned());
     }
     Ok(Some((new, made)))
+}
+
+/// What is wrong with this text as a file; of those that it names, none is read.
+#[cfg(fuzzing)]
+pub(super) fn read_text(text: &str) -> Result<(), String> {
+    let file = file::WebFile::parse(text)?;
+    Settings::new(&Written { file, pem: None }).map(drop)
 }
 
 async fn load(path: &Path) -> Result<(Written, Settings), String> {

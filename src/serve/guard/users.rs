@@ -5,6 +5,7 @@
 //! its turn for a while. Whoever guesses slows down other guesses, and no scrape.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -37,6 +38,9 @@ pub(super) struct Users {
     /// The last right login of each user; thus never more than there are users.
     right: Mutex<HashMap<String, hmac::Tag>>,
     turn: Arc<Semaphore>,
+    /// Of each address, one login at most waits for that turn: whoever guesses stands in nobody
+    /// else's way. Those whose login is under way are in here.
+    queues: Mutex<HashMap<Option<IpAddr>, Arc<Semaphore>>>,
 }
 
 /// What became of a login.
@@ -66,6 +70,7 @@ impl Users {
             key,
             right: Mutex::default(),
             turn: Arc::new(Semaphore::new(1)),
+            queues: Mutex::default(),
         })
     }
 
@@ -74,15 +79,24 @@ impl Users {
         self.hashes.is_empty()
     }
 
-    /// Checks the credentials of a request.
-    pub(super) async fn log_in(self: &Arc<Self>, request: &HeaderMap) -> Login {
+    /// Checks the credentials of a request from that address.
+    pub(super) async fn log_in(
+        self: &Arc<Self>,
+        peer: Option<IpAddr>,
+        request: &HeaderMap,
+    ) -> Login {
         let Some((user, password)) = credentials(request) else {
             return Login::Wrong;
         };
         if self.remembers(&user, &password) {
             return Login::Right;
         }
-        let Ok(Ok(turn)) = timeout(TURN, Arc::clone(&self.turn).acquire_owned()).await else {
+        let turn = async {
+            let own = self.queue(peer.map(network)).acquire_owned().await.ok()?;
+            let turn = Arc::clone(&self.turn).acquire_owned().await.ok()?;
+            Some((own, turn))
+        };
+        let Ok(Some(turn)) = timeout(TURN, turn).await else {
             return Login::Busy;
         };
         let users = Arc::clone(self);
@@ -102,6 +116,15 @@ impl Users {
             Ok(true) => Login::Right,
             _ => Login::Wrong,
         }
+    }
+
+    /// Where logins from there wait for each other.
+    fn queue(&self, network: Option<IpAddr>) -> Arc<Semaphore> {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        // Where nobody waits any more, nothing is kept: there are never more than connections.
+        queues.retain(|_, queue| Arc::strong_count(queue) > 1);
+        let queue = queues.entry(network);
+        Arc::clone(queue.or_insert_with(|| Arc::new(Semaphore::new(1))))
     }
 
     /// Takes as long for a user that there is as for one that there is not.
@@ -127,6 +150,14 @@ impl Users {
         let remembered = self.right.lock().unwrap_or_else(PoisonError::into_inner);
         let tag = remembered.get(user);
         tag.is_some_and(|tag| hmac::verify(&self.key, password, tag.as_ref()).is_ok())
+    }
+}
+
+/// What one client has of addresses: of IPv6 a whole network of 64 bits (RFC 4291 section 2.5.1).
+fn network(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
     }
 }
 
@@ -170,7 +201,11 @@ mod tests {
     async fn only_the_right_password_of_a_user_logs_in() {
         let users = users();
         for right in ["ann:right", "ann:right", "bob:b:o:b", "ann:right"] {
-            assert_eq!(users.log_in(&basic(right)).await, Login::Right, "{right}");
+            assert_eq!(
+                users.log_in(None, &basic(right)).await,
+                Login::Right,
+                "{right}"
+            );
         }
         for wrong in [
             "ann:wrong",
@@ -181,25 +216,33 @@ mod tests {
             ":",
             "Ann:right",
         ] {
-            assert_eq!(users.log_in(&basic(wrong)).await, Login::Wrong, "{wrong}");
+            assert_eq!(
+                users.log_in(None, &basic(wrong)).await,
+                Login::Wrong,
+                "{wrong}"
+            );
         }
         for none in ["Basic", "Basic %%", "Bearer YW5uOnJpZ2h0", ""] {
-            assert_eq!(users.log_in(&header(none)).await, Login::Wrong, "{none}");
+            assert_eq!(
+                users.log_in(None, &header(none)).await,
+                Login::Wrong,
+                "{none}"
+            );
         }
-        assert_eq!(users.log_in(&HeaderMap::new()).await, Login::Wrong);
+        assert_eq!(users.log_in(None, &HeaderMap::new()).await, Login::Wrong);
         let lower = header(&format!("basic {}", STANDARD.encode("ann:right")));
-        assert_eq!(users.log_in(&lower).await, Login::Right);
+        assert_eq!(users.log_in(None, &lower).await, Login::Right);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_wrong_login_holds_up_the_next_one_and_not_one_that_is_remembered() {
         let users = users();
-        assert_eq!(users.log_in(&basic("ann:right")).await, Login::Right);
+        assert_eq!(users.log_in(None, &basic("ann:right")).await, Login::Right);
         let started = Instant::now();
-        assert_eq!(users.log_in(&basic("ann:wrong")).await, Login::Wrong);
-        assert_eq!(users.log_in(&basic("ann:right")).await, Login::Right);
+        assert_eq!(users.log_in(None, &basic("ann:wrong")).await, Login::Wrong);
+        assert_eq!(users.log_in(None, &basic("ann:right")).await, Login::Right);
         assert_eq!(started.elapsed(), Duration::ZERO);
-        assert_eq!(users.log_in(&basic("ann:wrong")).await, Login::Wrong);
+        assert_eq!(users.log_in(None, &basic("ann:wrong")).await, Login::Wrong);
         assert!(started.elapsed() >= WRONG, "{:?}", started.elapsed());
     }
 
@@ -208,8 +251,30 @@ mod tests {
         let users = users();
         let _turn = Arc::clone(&users.turn).acquire_owned().await.unwrap();
         let started = Instant::now();
-        assert_eq!(users.log_in(&basic("ann:right")).await, Login::Busy);
+        assert_eq!(users.log_in(None, &basic("ann:right")).await, Login::Busy);
         assert_eq!(started.elapsed(), TURN);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_guesses_holds_up_nobody_from_elsewhere() {
+        let users = users();
+        let [attacker, same, other] = ["2001:db8::1", "2001:db8::ff:2", "192.0.2.2"];
+        let log_in = |from: &str, credentials: &str| {
+            let (users, from, header) = (Arc::clone(&users), from.parse().ok(), basic(credentials));
+            tokio::spawn(async move { users.log_in(from, &header).await })
+        };
+        let guesses: Vec<_> = (0..200)
+            .map(|n| log_in(attacker, &format!("ann:{n}")))
+            .collect();
+        tokio::task::yield_now().await;
+        let started = Instant::now();
+        assert_eq!(log_in(other, "ann:right").await.unwrap(), Login::Right);
+        assert!(started.elapsed() <= 2 * WRONG, "{:?}", started.elapsed());
+        let [attacker, same] = [attacker, same].map(|ip| network(ip.parse().unwrap()));
+        assert_eq!(attacker, same);
+        for guess in guesses {
+            assert_ne!(guess.await.unwrap(), Login::Right);
+        }
     }
 
     #[test]

@@ -81,7 +81,8 @@ impl Endpoint {
             timeout: config.timeout,
             vantage: config.vantage.clone(),
             disabled: config.metrics.disabled.clone(),
-            turns: body::Turns::new(AT_ONCE),
+            // None of its answers is so long that its client could stop reading it.
+            turns: body::Turns::new(AT_ONCE, Arc::default()),
             pace: Pace::new(BURST, EVERY),
         })
     }
