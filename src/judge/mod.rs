@@ -16,6 +16,7 @@ mod trust;
 mod name;
 mod defaults;
 mod words;
+mod benchmark;
 mod assess;
 mod waive;
 
@@ -101,7 +102,7 @@ pub struct Case<'a> {
 #[derive(Debug)]
 pub struct Policy {
     expiry: Expiry,
-    profile: Profile,
+    profiles: Vec<Profile>,
     default_certificates: HashSet<Fingerprint>,
     verifier: Verifier,
 }
@@ -112,7 +113,7 @@ impl Policy {
     pub fn new(config: &Config, roots: Roots) -> Self {
         Self {
             expiry: config.expiry,
-            profile: config.policy,
+            profiles: config.policy.clone(),
             default_certificates: config.default_certificates.iter().copied().collect(),
             verifier: Verifier::new(roots),
         }
