@@ -42,6 +42,8 @@ mod declared;
 mod closed;
 mod expectation;
 mod verification;
+mod permissions;
+mod segmentation;
 mod stored;
 mod issued;
 mod renewal;
@@ -148,6 +150,8 @@ pub const CHECKS: &[Check] = &[
     closed::CHECK,
     expectation::CHECK,
     verification::CHECK,
+    permissions::CHECK,
+    segmentation::CHECK,
     stored::CHECK,
     issued::CHECK,
     renewal::CHECK,
