@@ -1,7 +1,7 @@
 //! What the deep probe finds out about one address: what is accepted beside what a modern client
 //! gets.
 
-use super::observation::TlsVersion;
+use super::observation::{At, Handshake, TlsVersion};
 
 /// What a server does when it is asked for something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -269,6 +269,9 @@ pub struct DeepSeen {
     pub groups: GroupSupport,
     /// To the requests of [`Requests`](super::door::Requests), where HTTP came back.
     pub https: Vec<HttpsAnswer>,
+    /// The handshake by the other kind of key, where the server has a certificate for each: RSA
+    /// beside ECDSA.
+    pub other: Option<Box<At<Handshake>>>,
 }
 
 impl DeepSeen {
@@ -280,6 +283,7 @@ impl DeepSeen {
             ciphers: CipherSupport::UNKNOWN,
             groups: GroupSupport::UNKNOWN,
             https: Vec::new(),
+            other: None,
         }
     }
 }

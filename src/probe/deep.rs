@@ -14,12 +14,13 @@
 //!    `ServerKeyExchange`. At most 10 answers, or 9 and a refusal.
 //! 4. HTTP requests (`https`), where the door is one for them: one of most doors, two of a kubelet,
 //!    six of an API server.
+//! 5. The certificate for the other kind of key, where TLS 1.2 is accepted: one connection.
 //!
 //! A refusal that says so (`handshake_failure`, `insufficient_security`) is believed, for the
 //! version was accepted a moment ago. One by another alert, a close or a reset may as well be a
 //! limit on connections: it is believed where the version's own hello is accepted right after, one
 //! connection more. An alert that was believed once is so again: a limit would not have said the
-//! same. So a default nginx costs some 18 connections, and no server more than 40, requests
+//! same. So a default nginx costs some 19 connections, and no server more than 40, requests
 //! included: [`CONNECTIONS_MAX`] sees to that.
 //! A server that goes quiet, or costs more, leaves what was not settled unknown.
 
@@ -32,6 +33,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::answer::{Message, named_group};
+use super::chain::Chains;
 use super::dial::reach;
 use super::eliminate::{Elimination, Reply};
 use super::ended::Ended;
@@ -39,13 +41,14 @@ use super::exchange::Exchange;
 use super::handshake::Handshaker;
 use super::hello::Offer;
 use super::https;
-use super::legacy::FLIGHT_MAX_BYTES;
+use super::legacy::{FLIGHT_MAX_BYTES, flight};
 use super::names::cipher_name;
 use super::suites;
 use super::version::{HelloAnswer, ask, settle};
+use crate::clock;
 use crate::model::{
-    Acceptance, CipherClass, CipherSupport, DeepSeen, Group, GroupSupport, HttpsAnswer, TlsDoor,
-    TlsVersion, VersionSupport,
+    Acceptance, At, CipherClass, CipherSupport, DeepSeen, Group, GroupSupport, Handshake,
+    HttpsAnswer, TlsDoor, TlsVersion, VersionSupport,
 };
 
 /// The deadline of the whole, in regular ones: a server that lets five hellos hang must leave time
@@ -77,6 +80,7 @@ pub(super) struct Deep<'a> {
     door: &'a TlsDoor,
     ip: IpAddr,
     handshaker: &'a Handshaker,
+    chains: &'a Chains,
     each: Duration,
     deadline: Instant,
     /// Hellos that may still be sent.
@@ -98,12 +102,14 @@ impl<'a> Deep<'a> {
         door: &'a TlsDoor,
         ip: IpAddr,
         handshaker: &'a Handshaker,
+        chains: &'a Chains,
         regular: Duration,
     ) -> Self {
         Self {
             door,
             ip,
             handshaker,
+            chains,
             each: regular * HELLO_FIFTHS / 5,
             deadline: Instant::now() + regular * WHOLE_TIMEOUTS,
             left: AtomicU32::new(hellos_max(door)),
@@ -114,11 +120,14 @@ impl<'a> Deep<'a> {
     /// Asks everything. `handshake` is the version that the last full handshake settled on.
     pub(super) async fn ask(&self, handshake: TlsVersion) -> DeepSeen {
         let versions = self.versions(handshake).await;
+        let mut ecdsa = false;
+        let ciphers = self.ciphers(versions, &mut ecdsa).await;
         DeepSeen {
             versions,
-            ciphers: self.ciphers(versions).await,
+            ciphers,
             groups: self.groups(versions).await,
             https: self.https().await,
+            other: self.other(versions, !ecdsa).await,
         }
     }
 
@@ -149,11 +158,42 @@ impl<'a> Deep<'a> {
         settle(&answers, Some(handshake))
     }
 
-    async fn ciphers(&self, versions: VersionSupport) -> CipherSupport {
+    /// What the server shows where it is offered suites of this kind of key alone. Before TLS 1.3 the
+    /// certificate comes in clear.
+    async fn other(&self, versions: VersionSupport, ecdsa: bool) -> Option<Box<At<Handshake>>> {
+        if versions.of(TlsVersion::Tls12) != Acceptance::Accepted {
+            return None;
+        }
+        let offer = Offer {
+            suites: suites::of_kind(ecdsa),
+            ..Offer::of(TlsVersion::Tls12)
+        };
+        let deadline = self.deadline.min(Instant::now() + self.each);
+        let asked = async {
+            let mut stream = self.reach(deadline).await?;
+            flight(&mut stream, &offer, self.name()).await.ok()
+        };
+        let facts = timeout_at(deadline, asked).await.ok().flatten()?;
+        Some(Box::new(At {
+            at: clock::now(),
+            value: Handshake {
+                chain: self.chains.intern(&facts.certificates)?,
+                version: facts.version,
+                cipher: facts.cipher,
+                group: facts.group,
+                alpn: None,
+                client_auth: facts.client_auth,
+                key_proven: None,
+                stapled: None,
+            },
+        }))
+    }
+
+    /// `ecdsa` is whether it has an ECDSA certificate.
+    async fn ciphers(&self, versions: VersionSupport, ecdsa: &mut bool) -> CipherSupport {
         let mut answers = CipherSupport::UNKNOWN;
         let mut open = CipherClass::ALL.to_vec();
         let mut everywhere = true;
-        let mut ecdsa = false;
         for version in CIPHER_VERSIONS {
             match versions.of(version) {
                 Acceptance::Accepted => {}
@@ -163,7 +203,7 @@ impl<'a> Deep<'a> {
                     continue;
                 }
             }
-            let settled = self.classes(version, &open, &mut ecdsa).await;
+            let settled = self.classes(version, &open, ecdsa).await;
             let accepted = |class| settled.accepted.contains(&class);
             mark(
                 &mut answers.0,

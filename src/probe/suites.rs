@@ -49,6 +49,13 @@ pub(super) fn without_ecdsa(suites: &[u16]) -> Option<Vec<u16>> {
     (!others.is_empty() && others.len() < suites.len()).then_some(others)
 }
 
+/// What is offered under TLS 1.2 to be shown a certificate of the one kind, ECDSA or not.
+pub(super) fn of_kind(ecdsa: bool) -> Vec<u16> {
+    let mut suites = usual(TlsVersion::Tls12);
+    suites.retain(|suite| is_ecdsa(*suite) == ecdsa);
+    suites
+}
+
 /// Whether the server shows an ECDSA certificate for it.
 pub(super) fn is_ecdsa(suite: u16) -> bool {
     cipher_name(suite).contains("_ECDSA_")
