@@ -16,6 +16,8 @@ ACCESS = "|".join([
     "reachable_unexpectedly", "verification_disabled",
 ])  # fmt: skip
 ALL_ROWS = rows("kube_https_probe_success")
+# The profiles that the operator chose; the benchmark's items are of the control plane alone.
+BY_CHOICE = 'policy!~"cis-.*"'
 ASKED = f"max by ({ROW}) ({rows('kube_https_tls_version_accepted')})"
 
 
@@ -31,8 +33,8 @@ def posture():
             f"avg({rows('kube_https_certificate_valid')})", NEUTRAL, 4).unit("percentunit"))
         .with_panel(figure("TLS 1.3", "Share of the doors that accept it.",
             share_of(rows("kube_https_tls_version_accepted", 'version="TLS 1.3"') + " == 1", ASKED), NEUTRAL, 4).unit("percentunit"))
-        .with_panel(figure("Policy met", "Share of the doors that meet the configured profile of Mozilla's.",
-            f"avg({rows('kube_https_policy_compliant')})", NEUTRAL, 4).unit("percentunit"))
+        .with_panel(figure("Policy met", "Share of the doors that meet the configured profile, the worst of several.",
+            f"min(avg by (policy) ({rows('kube_https_policy_compliant', BY_CHOICE)}))", NEUTRAL, 4).unit("percentunit"))
         .with_panel(figure("Post-quantum", "Share of the doors that accept a hybrid ML-KEM key exchange.",
             f"avg({rows('kube_https_tls_post_quantum_accepted')})", NEUTRAL, 4).unit("percentunit"))
         .with_panel(figure("Open access", "Doors that let in whoever comes, or trust whoever answers; the table below has them.",

@@ -84,7 +84,7 @@ pub(super) fn source_names() -> Vec<&'static str> {
 }
 
 /// Those that are off unless they are asked for.
-const OFF: [&str; 2] = ["openshift", "pod"];
+const OFF: [&str; 4] = ["openshift", "pod", "access_review", "network_policy"];
 
 impl Section for Discovery {
     const FIELDS: &'static [Field<Self>] = &[
@@ -136,6 +136,17 @@ impl Section for Discovery {
             "pod",
             "Ports of pods at their nodes' addresses (`hostPort`) that are said to speak HTTP or TLS by \
              name or number. Reading pods is reading all that is written in them.",
+        ),
+        off(
+            "access_review",
+            "What the API server permits everybody, with an account or without \
+             (`public_permissions`). It takes a right to create SubjectAccessReviews, of which nothing is \
+             kept. Off where `namespaces` is set.",
+        ),
+        off(
+            "network_policy",
+            "Namespaces without a NetworkPolicy that denies by default (`default_deny_missing`). Reads \
+             all NetworkPolicies and the names of namespaces.",
         ),
         on(
             "cert_manager",

@@ -93,6 +93,26 @@ impl<'a> Written<'a> {
         }
     }
 
+    /// Reads a list, or a single item that is written without one; what is there twice counts once.
+    pub(super) fn one_or_list<T: PartialEq>(
+        &self,
+        slot: &mut Vec<T>,
+        read: impl Fn(&Self) -> Option<T>,
+    ) {
+        if !matches!(self.node.value, Value::Text(_)) {
+            self.list(slot, read);
+        } else if let Some(one) = read(self) {
+            *slot = vec![one];
+        }
+        let mut kept = Vec::with_capacity(slot.len());
+        for one in slot.drain(..) {
+            if !kept.contains(&one) {
+                kept.push(one);
+            }
+        }
+        *slot = kept;
+    }
+
     /// Reads a map of free keys, each value by `parse`.
     pub(super) fn map<T>(
         &self,

@@ -44,7 +44,7 @@ impl Default for Config {
                 per_namespace: 5_000,
             },
             annotations: true,
-            policy: Profile::Intermediate,
+            policy: vec![Profile::Intermediate],
             expiry: Expiry {
                 warning: Threshold {
                     share: 0.25,
@@ -150,11 +150,16 @@ impl Section for Config {
         },
         Field {
             name: "policy",
-            kind: "`modern` or `intermediate`",
+            kind: "word, or list of words",
             default: "intermediate",
-            meaning: "The profile of Mozilla's \"Server Side TLS\" 6.0 that doors are compared with \
-                      (`kube_https_policy_compliant`).",
-            read: |config, written| written.set(&mut config.policy, profile),
+            meaning: "The profiles that every door is compared with (`kube_https_policy_compliant`): \
+                      `modern` and `intermediate` of Mozilla's \"Server Side TLS\" 6.0, and \
+                      `openshift-modern`, `openshift-intermediate` and `openshift-old` of OpenShift's \
+                      `tlsSecurityProfile`. Each costs a series for every target. What the CIS \
+                      Kubernetes Benchmark asks of the control plane is judged whatever is written here.",
+            read: |config, written| {
+                written.one_or_list(&mut config.policy, |one| one.value(profile));
+            },
             inside: None,
         },
         Field {
@@ -303,7 +308,7 @@ impl Section for Config {
 }
 
 fn profile(value: &Value) -> Result<Profile, String> {
-    let profiles = [Profile::Modern, Profile::Intermediate].map(|one| (one.label(), one));
+    let profiles = Profile::ALL.map(|one| (one.label(), one));
     value::choice(value, &profiles)
 }
 

@@ -162,8 +162,8 @@ pub struct Config {
     pub caps: Caps,
     /// Whether objects may ask by annotations not to be probed, or what plaintext may do.
     pub annotations: bool,
-    /// The profile that doors are compared with.
-    pub policy: Profile,
+    /// The profiles that doors are compared with, each once.
+    pub policy: Vec<Profile>,
     /// When an expiry is a finding.
     pub expiry: Expiry,
     /// A name for where this instance stands; empty for none.
@@ -214,22 +214,41 @@ pub struct Caps {
     pub per_namespace: usize,
 }
 
-/// A profile of Mozilla's "Server Side TLS" 6.0.
+/// A profile that somebody else drew up: of Mozilla's "Server Side TLS" 6.0, or of `OpenShift`'s
+/// `tlsSecurityProfile` (`config.openshift.io/v1`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
-    /// For services whose clients all know TLS 1.3.
+    /// Mozilla's, for services whose clients all know TLS 1.3.
     Modern,
-    /// For everything that need not serve very old clients.
+    /// Mozilla's, for everything that need not serve very old clients.
     Intermediate,
+    /// `OpenShift`'s `Modern`: TLS 1.3 alone.
+    OpenshiftModern,
+    /// `OpenShift`'s `Intermediate`, its default.
+    OpenshiftIntermediate,
+    /// `OpenShift`'s `Old`.
+    OpenshiftOld,
 }
 
 impl Profile {
+    /// Every profile.
+    pub const ALL: [Self; 5] = [
+        Self::Modern,
+        Self::Intermediate,
+        Self::OpenshiftModern,
+        Self::OpenshiftIntermediate,
+        Self::OpenshiftOld,
+    ];
+
     /// The spelling in the file and in labels.
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
             Self::Modern => "modern",
             Self::Intermediate => "intermediate",
+            Self::OpenshiftModern => "openshift-modern",
+            Self::OpenshiftIntermediate => "openshift-intermediate",
+            Self::OpenshiftOld => "openshift-old",
         }
     }
 }

@@ -523,6 +523,15 @@ impl Failure {
     }
 }
 
+/// How a source fares that could not do this.
+pub(super) fn failed(verb: &'static str, what: &str, error: kube::Error) -> Health {
+    let failure = Failure::client(verb, error);
+    Health::Failed {
+        reason: failure.reason(),
+        detail: failure.detail(what),
+    }
+}
+
 /// An error and its causes; kube's own errors repeat their cause, which is then left out.
 fn chain(error: &kube::Error) -> String {
     let mut text = error.to_string();

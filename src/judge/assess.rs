@@ -25,6 +25,8 @@ pub(super) struct Assessed<'a> {
     pub(super) case: &'a Case<'a>,
     /// Each address that has ever shown a certificate.
     pub(super) addresses: Vec<Assessment<'a>>,
+    /// The certificates that some of them show besides, for another kind of key.
+    pub(super) others: Vec<Assessment<'a>>,
 }
 
 /// One address's certificate.
@@ -93,21 +95,32 @@ impl<'a> Assessed<'a> {
         // Where nobody is meant to connect, it is no matter what certificate somebody would get.
         let nobody = case.target.expect.clients == Clients::Nobody;
         let shown = case.tls.addresses.iter().filter(|_| !nobody);
-        let addresses = shown.filter_map(seen).collect();
-        Self { case, addresses }
+        let addresses = shown.clone().filter_map(seen).collect();
+        let other = |address: &'a crate::model::AddressSeen| {
+            let other = address.deep.as_ref()?.value.other.as_deref()?;
+            let shown = address.handshake.as_ref()?;
+            let is_new = other.value.chain.leaf().map(|leaf| &leaf.fingerprint)
+                != shown.value.chain.leaf().map(|leaf| &leaf.fingerprint);
+            let client_auth = address.client_auth()?;
+            is_new.then(|| Assessment::new(case, address.ip, other, client_auth))
+        };
+        let others = shown.filter_map(other).collect();
+        Self {
+            case,
+            addresses,
+            others,
+        }
     }
 
     /// The address that the row's samples are of: an invalid one rather than a valid one, then the
     /// first to expire.
     pub(super) fn least_favourable(&self) -> Option<&Assessment<'a>> {
-        self.addresses.iter().min_by_key(|address| {
-            let rank = match address.valid() {
-                Some(false) => 0,
-                None => 1,
-                Some(true) => 2,
-            };
-            (rank, address.facts.map(|facts| facts.not_after), address.ip)
-        })
+        least_favourable(self.addresses.iter().chain(&self.others))
+    }
+
+    /// Likewise, of what a modern client gets.
+    pub(super) fn least_favourable_agreed(&self) -> Option<&Assessment<'a>> {
+        least_favourable(self.addresses.iter())
     }
 
     /// The row in a few words.
@@ -120,7 +133,7 @@ impl<'a> Assessed<'a> {
             not_after: shown
                 .and_then(|shown| shown.facts)
                 .map(|facts| facts.not_after),
-            version: shown.map(|shown| shown.seen.value.version),
+            version: (self.least_favourable_agreed()).map(|shown| shown.seen.value.version),
             failure: failures.map(|failure| failure.reason).min(),
             met: None,
         }
@@ -186,8 +199,14 @@ impl<'a> Assessed<'a> {
         spec: &'static FindingSpec,
         judge: impl Fn(&Assessment<'a>) -> Option<(Severity, String)>,
     ) {
-        let found = self.addresses.iter().filter_map(|address| {
-            let (severity, detail) = judge(address)?;
+        let others = self.others.iter().map(|other| (other, true));
+        let all = self.addresses.iter().map(|address| (address, false));
+        let found = all.chain(others).filter_map(|(address, is_other)| {
+            let (severity, mut detail) = judge(address)?;
+            if is_other {
+                let kind = address.facts.map_or("other", |facts| &facts.key_algorithm);
+                detail = format!("the {kind} certificate beside it: {detail}");
+            }
             let relied_on = self.is_relied_on(address);
             let severity = if relied_on { severity } else { Severity::Info };
             Some((severity, address.ip, detail))
@@ -201,6 +220,22 @@ impl<'a> Assessed<'a> {
             verdict.find(spec, severity, detail);
         }
     }
+}
+
+fn least_favourable<'s, 'a>(
+    all: impl Iterator<Item = &'s Assessment<'a>>,
+) -> Option<&'s Assessment<'a>>
+where
+    'a: 's,
+{
+    all.min_by_key(|address| {
+        let rank = match address.valid() {
+            Some(false) => 0,
+            None => 1,
+            Some(true) => 2,
+        };
+        (rank, address.facts.map(|facts| facts.not_after), address.ip)
+    })
 }
 
 impl<'a> Assessment<'a> {

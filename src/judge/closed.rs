@@ -34,7 +34,7 @@ fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
 }
 
 /// How the address answered when it was last tried; `None` where it did not.
-fn answers(address: &AddressSeen) -> Option<&str> {
+pub(super) fn answers(address: &AddressSeen) -> Option<&str> {
     match &address.failure {
         None => address.handshake.is_some().then_some("it speaks TLS"),
         Some(failure) => match failure.reason {

@@ -16,6 +16,7 @@ mod trust;
 mod name;
 mod defaults;
 mod words;
+mod benchmark;
 mod assess;
 mod waive;
 
@@ -41,6 +42,8 @@ mod declared;
 mod closed;
 mod expectation;
 mod verification;
+mod permissions;
+mod segmentation;
 mod stored;
 mod issued;
 mod renewal;
@@ -101,7 +104,7 @@ pub struct Case<'a> {
 #[derive(Debug)]
 pub struct Policy {
     expiry: Expiry,
-    profile: Profile,
+    profiles: Vec<Profile>,
     default_certificates: HashSet<Fingerprint>,
     verifier: Verifier,
 }
@@ -112,7 +115,7 @@ impl Policy {
     pub fn new(config: &Config, roots: Roots) -> Self {
         Self {
             expiry: config.expiry,
-            profile: config.policy,
+            profiles: config.policy.clone(),
             default_certificates: config.default_certificates.iter().copied().collect(),
             verifier: Verifier::new(roots),
         }
@@ -147,6 +150,8 @@ pub const CHECKS: &[Check] = &[
     closed::CHECK,
     expectation::CHECK,
     verification::CHECK,
+    permissions::CHECK,
+    segmentation::CHECK,
     stored::CHECK,
     issued::CHECK,
     renewal::CHECK,

@@ -29,7 +29,7 @@ const CLIENT_CERTIFICATE: Family = Family {
 };
 
 fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
-    if let Some(address) = assessed.least_favourable() {
+    if let Some(address) = assessed.least_favourable_agreed() {
         let handshake = &address.seen.value;
         verdict.texts(&NEGOTIATED, negotiated(handshake).into(), 1.0);
         verdict.word(&CLIENT_CERTIFICATE, address.client_auth.label(), 1.0);

@@ -1,16 +1,25 @@
-//! Whether a door meets the configured profile of Mozilla's "Server Side TLS" 6.0 (2026-04-06,
-//! ssl-config.mozilla.org/guidelines/6.0.json).
+//! Whether a door meets the configured profiles, and a door of the control plane what the CIS
+//! Kubernetes Benchmark asks of it ([`benchmark`]).
 //!
-//! By the letter: nothing is accepted that the profile does not name, neither versions nor cipher
+//! Mozilla's "Server Side TLS" 6.0 (2026-04-06, ssl-config.mozilla.org/guidelines/6.0.json), by the
+//! letter: nothing is accepted that the profile does not name, neither versions nor cipher
 //! suites nor groups, TLS 1.3 is accepted, and the certificate has a key, a signature and a
 //! lifetime that the profile allows. Not judged here, as no hello shows them: HSTS, the order of
 //! suites, and stapling.
+//!
+//! `OpenShift`'s (`TLSProfiles` in `config/v1/types_tlssecurityprofile.go` of openshift/api) say which
+//! suites there may be and the oldest version, and no more: a server that lacks some of them meets
+//! the profile, as components may leave out what they do not have.
+//!
+//! Profiles are chosen rather than all judged: each is a series for every target. The benchmark's
+//! items are for the few doors of the control plane alone.
 //!
 //! No finding: to keep to a profile is a decision. What matters whatever the profile has findings
 //! of its own.
 
 use super::Check;
 use super::assess::Assessed;
+use super::benchmark;
 use crate::config::Profile;
 use crate::model::{
     CertificateFacts, CipherClass, Family, Group, Kind, Scope, TlsVersion, Verdict, clean,
@@ -25,14 +34,14 @@ pub(super) const CHECK: Check = Check {
 
 const COMPLIANT: Family = Family {
     name: "kube_https_policy_compliant",
-    help: "Whether the last periodic probes saw nothing but what the configured TLS profile allows, absent if that could not be found out",
+    help: "Whether the last periodic probes saw nothing but what the policy allows, a configured TLS profile or an item of the CIS Kubernetes Benchmark, absent if that could not be found out",
     labels: &["policy"],
     scope: Scope::Target,
     kind: Kind::Gauge,
 };
 const VIOLATION: Family = Family {
     name: "kube_https_policy_violation_info",
-    help: "What the last periodic probes saw that the configured TLS profile does not allow, always 1",
+    help: "What the last periodic probes saw that the policy does not allow, always 1",
     labels: &["policy", "reason"],
     scope: Scope::Target,
     kind: Kind::Gauge,
@@ -43,6 +52,9 @@ const fn lifetime_max_days(profile: Profile) -> i64 {
     match profile {
         Profile::Modern => 90,
         Profile::Intermediate => 366,
+        Profile::OpenshiftModern | Profile::OpenshiftIntermediate | Profile::OpenshiftOld => {
+            i64::MAX
+        }
     }
 }
 
@@ -69,36 +81,48 @@ const GROUPS: [Group; 4] = [
 const SECONDS_PER_DAY: i64 = 86_400;
 
 fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
-    let profile = assessed.case.policy.profile;
-    if assessed.addresses.is_empty() {
-        return;
+    for profile in &assessed.case.policy.profiles {
+        if !assessed.addresses.is_empty() {
+            say(verdict, profile.label(), &aspects(assessed, *profile));
+        }
     }
-    let aspects = [
-        versions(assessed, profile),
-        ciphers(assessed, profile),
-        groups(assessed),
-        certificates(assessed, profile),
-    ];
+    for (item, aspect) in benchmark::items(assessed) {
+        say(verdict, item, &[aspect]);
+    }
+}
+
+fn say(verdict: &mut Verdict, policy: &'static str, aspects: &[Aspect]) {
     let is_known = aspects.iter().all(|aspect| aspect.is_known);
     let mut compliant = true;
     for aspect in aspects.iter().filter(|aspect| !aspect.wrong.is_empty()) {
         compliant = false;
         let reason = format!("{}: {}", aspect.of, aspect.wrong.join(", "));
-        let texts = [profile.label().into(), clean(&reason).into()];
+        let texts = [policy.into(), clean(&reason).into()];
         verdict.texts(&VIOLATION, texts.into(), 1.0);
     }
     if is_known || !compliant {
-        verdict.word(&COMPLIANT, profile.label(), f64::from(u8::from(compliant)));
+        verdict.word(&COMPLIANT, policy, f64::from(u8::from(compliant)));
     }
+}
+
+fn aspects(assessed: &Assessed<'_>, profile: Profile) -> Vec<Aspect> {
+    let mut aspects = vec![versions(assessed, profile), ciphers(assessed, profile)];
+    if matches!(profile, Profile::Modern | Profile::Intermediate) {
+        aspects.push(groups(assessed));
+        aspects.push(certificates(assessed, profile));
+    }
+    aspects
 }
 
 /// What is wrong in one respect.
 #[derive(Debug)]
-struct Aspect {
-    of: &'static str,
-    wrong: Vec<String>,
+pub(super) struct Aspect {
+    /// In which.
+    pub(super) of: &'static str,
+    /// What is.
+    pub(super) wrong: Vec<String>,
     /// Nothing more can be wrong.
-    is_known: bool,
+    pub(super) is_known: bool,
 }
 
 impl Aspect {
@@ -121,8 +145,16 @@ impl Aspect {
 
 fn versions(assessed: &Assessed<'_>, profile: Profile) -> Aspect {
     let allowed: &[_] = match profile {
-        Profile::Modern => &[TlsVersion::Tls13],
-        Profile::Intermediate => &[TlsVersion::Tls12, TlsVersion::Tls13],
+        Profile::Modern | Profile::OpenshiftModern => &[TlsVersion::Tls13],
+        Profile::Intermediate | Profile::OpenshiftIntermediate => {
+            &[TlsVersion::Tls12, TlsVersion::Tls13]
+        }
+        Profile::OpenshiftOld => &[
+            TlsVersion::Tls10,
+            TlsVersion::Tls11,
+            TlsVersion::Tls12,
+            TlsVersion::Tls13,
+        ],
     };
     let forbidden = TlsVersion::ALL
         .into_iter()
@@ -132,6 +164,9 @@ fn versions(assessed: &Assessed<'_>, profile: Profile) -> Aspect {
         "versions",
         forbidden.map(|one| (one.label(), accepted(one))),
     );
+    if !matches!(profile, Profile::Modern | Profile::Intermediate) {
+        return aspect;
+    }
     let modern = assessed.all_accept(|deep| deep.versions.of(TlsVersion::Tls13));
     aspect.is_known &= modern.is_some();
     if modern == Some(false) {
@@ -140,12 +175,24 @@ fn versions(assessed: &Assessed<'_>, profile: Profile) -> Aspect {
     aspect
 }
 
-/// The modern profile names no suite before TLS 1.3.
-fn ciphers(assessed: &Assessed<'_>, profile: Profile) -> Aspect {
+/// No suite but those that the profile names.
+pub(super) fn ciphers(assessed: &Assessed<'_>, profile: Profile) -> Aspect {
     let forbidden = CipherClass::ALL.into_iter();
-    let forbidden = forbidden.filter(|one| profile == Profile::Modern || *one != CipherClass::Aead);
+    let forbidden = forbidden.filter(|one| !is_named(*one, profile));
     let accepted = |one| assessed.any_accepts(|deep| deep.ciphers.of(one));
     Aspect::of("ciphers", forbidden.map(|one| (one.label(), accepted(one))))
+}
+
+/// Whether the profile has nothing against the class. The modern ones name no suite before TLS 1.3.
+/// What is uncommon is of another class as well that all but the old one forbid.
+fn is_named(class: CipherClass, profile: Profile) -> bool {
+    use CipherClass::{Aead, Anonymous, Des, DheAead, Export, Null, Rc4, Uncommon};
+    match profile {
+        Profile::Modern | Profile::OpenshiftModern => class == Uncommon,
+        Profile::Intermediate => matches!(class, Aead | Uncommon),
+        Profile::OpenshiftIntermediate => matches!(class, Aead | DheAead | Uncommon),
+        Profile::OpenshiftOld => !matches!(class, Null | Anonymous | Export | Des | Rc4 | Uncommon),
+    }
 }
 
 fn groups(assessed: &Assessed<'_>) -> Aspect {
@@ -223,7 +270,7 @@ mod tests {
     /// The value where there is one, and the reasons.
     fn judged(scene: &Scene, profile: Profile) -> (Option<f64>, Vec<String>) {
         let config = Config {
-            policy: profile,
+            policy: vec![profile],
             ..Config::default()
         };
         let verdict = scene.judged(&Policy::new(&config, Roots::empty()));
@@ -261,6 +308,64 @@ mod tests {
             "certificate: RSA 2048, SHA256-RSA".to_owned(),
         ];
         assert_eq!(judged(&reading(rsa), Profile::Modern), (Some(0.0), wrong));
+    }
+
+    #[test]
+    fn openshift_s_profiles_take_what_they_name() {
+        use CipherClass::{
+            Aead, Cbc, DheAead, NoForwardSecrecy, Rc4, TripleDes, Uncommon, Unlisted,
+        };
+        use Profile::{OpenshiftIntermediate, OpenshiftModern, OpenshiftOld};
+        let of = |classes: &[CipherClass], versions, profile| {
+            // Neither the key nor the group matters.
+            let mut scene = reading(|facts| facts.key_size = 521);
+            let mut deep = taking(classes, &[Group::Secp521r1]);
+            deep.value.versions = support(versions).value.versions;
+            scene.tls.addresses[0].deep = Some(deep);
+            judged(&scene, profile)
+        };
+        let met = (Some(1.0), vec![]);
+        let missed = |reasons: &[&str]| {
+            let reasons = reasons.iter().map(|reason| (*reason).to_owned());
+            (Some(0.0), reasons.collect())
+        };
+        let good = [Aead, DheAead];
+        let old = [Aead, DheAead, Unlisted, Cbc, TripleDes, NoForwardSecrecy];
+        assert_eq!(of(&[], "rrrra", OpenshiftModern), met);
+        assert_eq!(of(&good, "rrrar", OpenshiftIntermediate), met);
+        assert_eq!(of(&old, "raaar", OpenshiftOld), met);
+        assert_eq!(
+            of(&good, "rrraa", OpenshiftModern),
+            missed(&["versions: TLS 1.2", "ciphers: aead, dhe_aead"])
+        );
+        assert_eq!(
+            of(&old, "rraaa", OpenshiftIntermediate),
+            missed(&[
+                "versions: TLS 1.1",
+                "ciphers: triple_des, cbc, no_forward_secrecy, unlisted"
+            ])
+        );
+        assert_eq!(
+            of(&[Aead, Rc4, Uncommon], "aaaaa", OpenshiftOld),
+            missed(&["versions: SSL 3.0", "ciphers: rc4, uncommon"])
+        );
+        assert_eq!(of(&good, "rrraa", Profile::Intermediate).0, Some(0.0));
+    }
+
+    #[test]
+    fn each_configured_profile_is_judged_and_none_where_none_is() {
+        let policies = |profiles: &[Profile]| {
+            let config = Config {
+                policy: profiles.to_vec(),
+                ..Config::default()
+            };
+            let verdict = reading(|_| {}).judged(&Policy::new(&config, Roots::empty()));
+            values(&verdict, COMPLIANT.name)
+        };
+        let both = [Profile::Intermediate, Profile::OpenshiftIntermediate];
+        let expected = both.map(|one| (one.label().to_owned(), 1.0));
+        assert_eq!(policies(&both), expected);
+        assert_eq!(policies(&[]), []);
     }
 
     #[test]

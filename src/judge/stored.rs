@@ -8,6 +8,8 @@
 use std::time::Duration;
 
 use super::expiry::{EXPIRED, EXPIRING, level};
+use super::permissions::PUBLIC_PERMISSIONS;
+use super::segmentation::DEFAULT_DENY_MISSING;
 use super::verification::VERIFICATION_DISABLED;
 use super::words::span;
 use super::{Check, Policy, renewal, waive};
@@ -85,6 +87,9 @@ pub fn judge(object: &StoredObject, policy: &Policy, now: UnixTime) -> Verdict {
         let (spec, severity) = match flaw.kind {
             FlawKind::VerificationDisabled => (&VERIFICATION_DISABLED, Severity::Warning),
             FlawKind::Plaintext => (&KUBECONFIG_PLAINTEXT, Severity::Critical),
+            FlawKind::PermittedToStrangers => (&PUBLIC_PERMISSIONS, Severity::Critical),
+            FlawKind::PermittedToEverybody => (&PUBLIC_PERMISSIONS, Severity::Warning),
+            FlawKind::NothingDenied => (&DEFAULT_DENY_MISSING, Severity::Info),
         };
         let detail = flaw.place.clone();
         keep_worst(

@@ -1,7 +1,7 @@
 //! What the deep probe finds out about one address: what is accepted beside what a modern client
 //! gets.
 
-use super::observation::TlsVersion;
+use super::observation::{At, Handshake, TlsVersion};
 
 /// What a server does when it is asked for something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,13 +64,18 @@ pub enum CipherClass {
     NoForwardSecrecy,
     /// Authenticated encryption in TLS 1.2: what every suite should be.
     Aead,
-    /// In none of the weak kinds, and yet not among those that Mozilla's profiles name.
+    /// Finite-field Diffie-Hellman with AES-GCM, which `OpenShift`'s intermediate profile names and
+    /// Mozilla's does not.
+    DheAead,
+    /// In none of the kinds above but AEAD, and yet named by neither of these profiles.
     Unlisted,
+    /// Not even among the 29 that `OpenShift`'s old profile names.
+    Uncommon,
 }
 
 impl CipherClass {
     /// Every class, the most dangerous first.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Null,
         Self::Anonymous,
         Self::Export,
@@ -80,7 +85,9 @@ impl CipherClass {
         Self::Cbc,
         Self::NoForwardSecrecy,
         Self::Aead,
+        Self::DheAead,
         Self::Unlisted,
+        Self::Uncommon,
     ];
 
     /// The spelling in labels.
@@ -96,18 +103,20 @@ impl CipherClass {
             Self::Cbc => "cbc",
             Self::NoForwardSecrecy => "no_forward_secrecy",
             Self::Aead => "aead",
+            Self::DheAead => "dhe_aead",
             Self::Unlisted => "unlisted",
+            Self::Uncommon => "uncommon",
         }
     }
 }
 
 /// The answers to each of [`CipherClass::ALL`], in that order, over all versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CipherSupport(pub [Acceptance; 10]);
+pub struct CipherSupport(pub [Acceptance; 12]);
 
 impl CipherSupport {
     /// Nothing is known.
-    pub const UNKNOWN: Self = Self([Acceptance::Unknown; 10]);
+    pub const UNKNOWN: Self = Self([Acceptance::Unknown; 12]);
 
     /// The answers beside their classes.
     pub fn iter(&self) -> impl Iterator<Item = (CipherClass, Acceptance)> + '_ {
@@ -260,6 +269,9 @@ pub struct DeepSeen {
     pub groups: GroupSupport,
     /// To the requests of [`Requests`](super::door::Requests), where HTTP came back.
     pub https: Vec<HttpsAnswer>,
+    /// The handshake by the other kind of key, where the server has a certificate for each: RSA
+    /// beside ECDSA.
+    pub other: Option<Box<At<Handshake>>>,
 }
 
 impl DeepSeen {
@@ -271,6 +283,7 @@ impl DeepSeen {
             ciphers: CipherSupport::UNKNOWN,
             groups: GroupSupport::UNKNOWN,
             https: Vec::new(),
+            other: None,
         }
     }
 }

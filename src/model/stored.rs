@@ -60,6 +60,12 @@ pub enum FlawKind {
     VerificationDisabled,
     /// Clients that are configured by it send what they send in clear.
     Plaintext,
+    /// Who has no credentials is permitted what gives the cluster away.
+    PermittedToStrangers,
+    /// Whoever has some is.
+    PermittedToEverybody,
+    /// Nothing that its pods are sent is refused.
+    NothingDenied,
 }
 
 /// What stored certificates are for.

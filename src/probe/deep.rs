@@ -7,28 +7,33 @@
 //! 2. Cipher suites by elimination (`eliminate`): a hello with every suite of every class that is
 //!    still open; the suite that the server chooses settles its classes. TLS 1.2 first, since what
 //!    it settles need not be asked under the older versions, of which each then costs one refusal;
-//!    TLS 1.3 last, for the suites that no profile names. At most 10 answers, one for each class,
-//!    and 5 refusals, one for each version; three more of a server that has an ECDSA certificate.
+//!    TLS 1.3 last, for the suites that no profile names. At most 12 answers, one for each class,
+//!    and 5 refusals, one for each version; four more of a server that has an ECDSA certificate.
 //! 3. Groups by elimination: under TLS 1.3 without a key share, so that the server names the group
 //!    that it wants; under older versions, where 1.3 is refused, by the curve of the
 //!    `ServerKeyExchange`. At most 10 answers, or 9 and a refusal.
 //! 4. HTTP requests (`https`), where the door is one for them: one of most doors, two of a kubelet,
 //!    six of an API server.
+//! 5. The certificate for the other kind of key, where TLS 1.2 is accepted: one connection.
 //!
 //! A refusal that says so (`handshake_failure`, `insufficient_security`) is believed, for the
 //! version was accepted a moment ago. One by another alert, a close or a reset may as well be a
 //! limit on connections: it is believed where the version's own hello is accepted right after, one
-//! connection more. So a default nginx costs some 18 connections, and no server more than 42 before
-//! it is sent requests.
-//! A server that goes quiet leaves what was not settled unknown.
+//! connection more. An alert that was believed once is so again: a limit would not have said the
+//! same. So a default nginx costs some 19 connections, and no server more than 40, requests
+//! included: [`CONNECTIONS_MAX`] sees to that.
+//! A server that goes quiet, or costs more, leaves what was not settled unknown.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::answer::{Message, named_group};
+use super::chain::Chains;
 use super::dial::reach;
 use super::eliminate::{Elimination, Reply};
 use super::ended::Ended;
@@ -36,13 +41,14 @@ use super::exchange::Exchange;
 use super::handshake::Handshaker;
 use super::hello::Offer;
 use super::https;
-use super::legacy::FLIGHT_MAX_BYTES;
+use super::legacy::{FLIGHT_MAX_BYTES, flight};
 use super::names::cipher_name;
 use super::suites;
 use super::version::{HelloAnswer, ask, settle};
+use crate::clock;
 use crate::model::{
-    Acceptance, CipherClass, CipherSupport, DeepSeen, Group, GroupSupport, HttpsAnswer, TlsDoor,
-    TlsVersion, VersionSupport,
+    Acceptance, At, CipherClass, CipherSupport, DeepSeen, Group, GroupSupport, Handshake,
+    HttpsAnswer, TlsDoor, TlsVersion, VersionSupport,
 };
 
 /// The deadline of the whole, in regular ones: a server that lets five hellos hang must leave time
@@ -51,6 +57,10 @@ const WHOLE_TIMEOUTS: u32 = 5;
 
 /// A hello's share of a regular deadline, in fifths: a regular probe has to do more in its own.
 const HELLO_FIFTHS: u32 = 3;
+
+/// The most connections, whatever the server answers: what it has to bear. Of real servers none is
+/// known to take as many.
+const CONNECTIONS_MAX: u32 = 40;
 
 /// The order in which versions are asked for cipher suites.
 const CIPHER_VERSIONS: [TlsVersion; 5] = [
@@ -70,8 +80,13 @@ pub(super) struct Deep<'a> {
     door: &'a TlsDoor,
     ip: IpAddr,
     handshaker: &'a Handshaker,
+    chains: &'a Chains,
     each: Duration,
     deadline: Instant,
+    /// Hellos that may still be sent.
+    left: AtomicU32,
+    /// The alerts by which this server is known to refuse, a bit each.
+    refuses_by: AtomicU32,
 }
 
 /// What a server chose.
@@ -87,25 +102,32 @@ impl<'a> Deep<'a> {
         door: &'a TlsDoor,
         ip: IpAddr,
         handshaker: &'a Handshaker,
+        chains: &'a Chains,
         regular: Duration,
     ) -> Self {
         Self {
             door,
             ip,
             handshaker,
+            chains,
             each: regular * HELLO_FIFTHS / 5,
             deadline: Instant::now() + regular * WHOLE_TIMEOUTS,
+            left: AtomicU32::new(hellos_max(door)),
+            refuses_by: AtomicU32::new(0),
         }
     }
 
     /// Asks everything. `handshake` is the version that the last full handshake settled on.
     pub(super) async fn ask(&self, handshake: TlsVersion) -> DeepSeen {
         let versions = self.versions(handshake).await;
+        let mut ecdsa = false;
+        let ciphers = self.ciphers(versions, &mut ecdsa).await;
         DeepSeen {
             versions,
-            ciphers: self.ciphers(versions).await,
+            ciphers,
             groups: self.groups(versions).await,
             https: self.https().await,
+            other: self.other(versions, !ecdsa).await,
         }
     }
 
@@ -126,7 +148,7 @@ impl<'a> Deep<'a> {
         let mut answers = [HelloAnswer::Missing; 5];
         for (answer, version) in answers.iter_mut().zip(TlsVersion::ALL) {
             let asked = async {
-                let mut stream = reach(self.door, self.ip, self.deadline).await.ok()?;
+                let mut stream = self.reach(self.deadline).await?;
                 Some(ask(&mut stream, version, self.name()).await)
             };
             if let Ok(Some(heard)) = timeout(self.each, asked).await {
@@ -136,11 +158,42 @@ impl<'a> Deep<'a> {
         settle(&answers, Some(handshake))
     }
 
-    async fn ciphers(&self, versions: VersionSupport) -> CipherSupport {
+    /// What the server shows where it is offered suites of this kind of key alone. Before TLS 1.3 the
+    /// certificate comes in clear.
+    async fn other(&self, versions: VersionSupport, ecdsa: bool) -> Option<Box<At<Handshake>>> {
+        if versions.of(TlsVersion::Tls12) != Acceptance::Accepted {
+            return None;
+        }
+        let offer = Offer {
+            suites: suites::of_kind(ecdsa),
+            ..Offer::of(TlsVersion::Tls12)
+        };
+        let deadline = self.deadline.min(Instant::now() + self.each);
+        let asked = async {
+            let mut stream = self.reach(deadline).await?;
+            flight(&mut stream, &offer, self.name()).await.ok()
+        };
+        let facts = timeout_at(deadline, asked).await.ok().flatten()?;
+        Some(Box::new(At {
+            at: clock::now(),
+            value: Handshake {
+                chain: self.chains.intern(&facts.certificates)?,
+                version: facts.version,
+                cipher: facts.cipher,
+                group: facts.group,
+                alpn: None,
+                client_auth: facts.client_auth,
+                key_proven: None,
+                stapled: None,
+            },
+        }))
+    }
+
+    /// `ecdsa` is whether it has an ECDSA certificate.
+    async fn ciphers(&self, versions: VersionSupport, ecdsa: &mut bool) -> CipherSupport {
         let mut answers = CipherSupport::UNKNOWN;
         let mut open = CipherClass::ALL.to_vec();
         let mut everywhere = true;
-        let mut ecdsa = false;
         for version in CIPHER_VERSIONS {
             match versions.of(version) {
                 Acceptance::Accepted => {}
@@ -150,7 +203,7 @@ impl<'a> Deep<'a> {
                     continue;
                 }
             }
-            let settled = self.classes(version, &open, &mut ecdsa).await;
+            let settled = self.classes(version, &open, ecdsa).await;
             let accepted = |class| settled.accepted.contains(&class);
             mark(
                 &mut answers.0,
@@ -279,8 +332,13 @@ impl<'a> Deep<'a> {
             Some(Ok(choice)) => chosen(choice).map_or(Reply::Unclear, Reply::Chose),
             Some(Err(Ended::Alert(40 | 71))) => Reply::Refused,
             Some(Err(ended)) if may_refuse(&ended) => {
+                let alert = bit(&ended);
+                if self.refuses_by.load(Ordering::Relaxed) & alert != 0 {
+                    return Reply::Refused;
+                }
                 let control = self.hear(&Offer::of(offer.version)).await;
                 if matches!(control, Some(Ok(_))) {
+                    self.refuses_by.fetch_or(alert, Ordering::Relaxed);
                     Reply::Refused
                 } else {
                     Reply::Unclear
@@ -294,10 +352,19 @@ impl<'a> Deep<'a> {
     async fn hear(&self, offer: &Offer) -> Option<Result<Choice, Ended>> {
         let deadline = self.deadline.min(Instant::now() + self.each);
         let asked = async {
-            let mut stream = reach(self.door, self.ip, deadline).await.ok()?;
+            let mut stream = self.reach(deadline).await?;
             Some(choice(&mut stream, offer, self.name()).await)
         };
         timeout_at(deadline, asked).await.ok().flatten()
+    }
+
+    /// One of the connections that are left.
+    async fn reach(&self, deadline: Instant) -> Option<TcpStream> {
+        let one_less = |left: u32| left.checked_sub(1);
+        (self.left)
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
+            .ok()?;
+        reach(self.door, self.ip, deadline).await.ok()
     }
 
     fn name(&self) -> Option<&'a str> {
@@ -348,6 +415,23 @@ fn may_refuse(ended: &Ended) -> bool {
     )
 }
 
+/// The bit that stands for an alert; none for an end without one, which says nothing of the next.
+fn bit(ended: &Ended) -> u32 {
+    match ended {
+        Ended::Alert(10) => 1,
+        Ended::Alert(47) => 2,
+        Ended::Alert(70) => 4,
+        Ended::Alert(80) => 8,
+        _ => 0,
+    }
+}
+
+/// How many hellos there may be beside the door's requests.
+fn hellos_max(door: &TlsDoor) -> u32 {
+    let requests = u32::try_from(door.requests.paths().len()).unwrap_or(CONNECTIONS_MAX);
+    CONNECTIONS_MAX.saturating_sub(requests)
+}
+
 fn newest(versions: VersionSupport) -> Option<TlsVersion> {
     let mut candidates = CURVE_VERSIONS.into_iter();
     candidates.find(|version| versions.of(*version) == Acceptance::Accepted)
@@ -364,5 +448,27 @@ fn mark<T: Copy, const N: usize>(
         if is_meant(one) {
             *slot = answer;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Address, Requests};
+
+    #[test]
+    fn requests_count_as_well() {
+        let left = |requests| {
+            hellos_max(&TlsDoor {
+                address: Address::parse("192.0.2.1"),
+                port: 443,
+                server_name: None,
+                starttls: None,
+                guarded: false,
+                requests,
+            })
+        };
+        let requests = [Requests::Nothing, Requests::Browser, Requests::ApiServer];
+        assert_eq!(requests.map(left), [40, 39, 34]);
     }
 }

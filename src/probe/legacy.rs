@@ -43,8 +43,20 @@ pub async fn legacy_handshake<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut exchange =
-        Exchange::open(stream, &Offer::of(version), server_name, FLIGHT_MAX_BYTES).await;
+    flight(stream, &Offer::of(version), server_name).await
+}
+
+/// Likewise, with this offer.
+pub(super) async fn flight<S>(
+    stream: &mut S,
+    offer: &Offer,
+    server_name: Option<&str>,
+) -> Result<LegacyFacts, Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let version = offer.version;
+    let mut exchange = Exchange::open(stream, offer, server_name, FLIGHT_MAX_BYTES).await;
     let mut flight = Flight::default();
     while !flight.is_over {
         flight.take(exchange.next_message().await?, version)?;

@@ -219,7 +219,7 @@ impl Probe for Prober {
     async fn deep(&self, door: &TlsDoor, known: &[(IpAddr, TlsVersion)]) -> DeepReport {
         let started = Instant::now();
         let asked = known.iter().map(async |(ip, handshake)| {
-            let deep = Deep::new(door, *ip, &self.handshaker, self.timeout);
+            let deep = Deep::new(door, *ip, &self.handshaker, &self.chains, self.timeout);
             (*ip, deep.ask(*handshake).await)
         });
         let addresses = join_all(asked).await;

@@ -49,6 +49,13 @@ pub(super) fn without_ecdsa(suites: &[u16]) -> Option<Vec<u16>> {
     (!others.is_empty() && others.len() < suites.len()).then_some(others)
 }
 
+/// What is offered under TLS 1.2 to be shown a certificate of the one kind, ECDSA or not.
+pub(super) fn of_kind(ecdsa: bool) -> Vec<u16> {
+    let mut suites = usual(TlsVersion::Tls12);
+    suites.retain(|suite| is_ecdsa(*suite) == ecdsa);
+    suites
+}
+
 /// Whether the server shows an ECDSA certificate for it.
 pub(super) fn is_ecdsa(suite: u16) -> bool {
     cipher_name(suite).contains("_ECDSA_")
@@ -88,9 +95,14 @@ fn is_of(name: &str, class: CipherClass) -> bool {
         CipherClass::Cbc => name.contains("_CBC_"),
         CipherClass::NoForwardSecrecy => !(is_of_tls13 || is_ephemeral || is_anonymous),
         CipherClass::Aead => is_aead && !is_of_tls13 && !is_anonymous,
+        CipherClass::DheAead => DHE_AEAD.contains(&name),
         CipherClass::Unlisted => {
-            is_aead && (is_of_tls13 || is_ephemeral) && !LISTED.contains(&name)
+            let listed = [&LISTED[..], &DHE_AEAD].concat();
+            is_aead && (is_of_tls13 || is_ephemeral) && !listed.contains(&name)
         }
+        CipherClass::Uncommon => ![&LISTED[..], &DHE_AEAD, &OLD_PROFILE]
+            .concat()
+            .contains(&name),
     }
 }
 
@@ -117,6 +129,34 @@ const LISTED: [&str; 9] = [
     "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
     "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
     "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+];
+
+/// What `OpenShift`'s intermediate profile names besides (`TLSProfiles` in its `config/v1`).
+const DHE_AEAD: [&str; 2] = [
+    "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_DHE_RSA_WITH_AES_256_GCM_SHA384",
+];
+
+/// What its old profile names besides.
+const OLD_PROFILE: [&str; 18] = [
+    "TLS_DHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384",
+    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
+    "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
+    "TLS_DHE_RSA_WITH_AES_128_CBC_SHA256",
+    "TLS_DHE_RSA_WITH_AES_256_CBC_SHA256",
+    "TLS_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_RSA_WITH_AES_128_CBC_SHA256",
+    "TLS_RSA_WITH_AES_256_CBC_SHA256",
+    "TLS_RSA_WITH_AES_128_CBC_SHA",
+    "TLS_RSA_WITH_AES_256_CBC_SHA",
+    "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
 ];
 
 /// RFC 8446 section B.4: all there are. They mean nothing to older versions.
@@ -274,7 +314,8 @@ const ANONYMOUS: &[Suite] = &[
 #[cfg(test)]
 mod tests {
     use CipherClass::{
-        Aead, Anonymous, Cbc, Des, Export, NoForwardSecrecy, Null, Rc4, TripleDes, Unlisted,
+        Aead, Anonymous, Cbc, Des, DheAead, Export, NoForwardSecrecy, Null, Rc4, TripleDes,
+        Uncommon, Unlisted,
     };
 
     use super::*;
@@ -303,35 +344,58 @@ mod tests {
     #[test]
     fn a_suite_is_of_every_class_that_its_name_says() {
         let expected: &[(Suite, &[CipherClass])] = &[
-            (Suite::TLS_RSA_WITH_NULL_SHA256, &[Null, NoForwardSecrecy]),
-            (Suite::TLS_ECDH_anon_WITH_NULL_SHA, &[Null, Anonymous]),
-            (Suite::TLS_DH_anon_WITH_AES_128_GCM_SHA256, &[Anonymous]),
+            (
+                Suite::TLS_RSA_WITH_NULL_SHA256,
+                &[Null, NoForwardSecrecy, Uncommon],
+            ),
+            (
+                Suite::TLS_ECDH_anon_WITH_NULL_SHA,
+                &[Null, Anonymous, Uncommon],
+            ),
+            (
+                Suite::TLS_DH_anon_WITH_AES_128_GCM_SHA256,
+                &[Anonymous, Uncommon],
+            ),
             (
                 Suite::TLS_RSA_EXPORT_WITH_RC4_40_MD5,
-                &[Export, Rc4, NoForwardSecrecy],
+                &[Export, Rc4, NoForwardSecrecy, Uncommon],
             ),
-            (Suite::TLS_DHE_RSA_EXPORT_WITH_DES40_CBC_SHA, &[Export, Cbc]),
-            (Suite::TLS_DHE_RSA_WITH_DES_CBC_SHA, &[Des, Cbc]),
-            (Suite::TLS_ECDHE_RSA_WITH_RC4_128_SHA, &[Rc4]),
+            (
+                Suite::TLS_DHE_RSA_EXPORT_WITH_DES40_CBC_SHA,
+                &[Export, Cbc, Uncommon],
+            ),
+            (Suite::TLS_DHE_RSA_WITH_DES_CBC_SHA, &[Des, Cbc, Uncommon]),
+            (Suite::TLS_ECDHE_RSA_WITH_RC4_128_SHA, &[Rc4, Uncommon]),
             (
                 Suite::TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA,
-                &[TripleDes, Cbc],
+                &[TripleDes, Cbc, Uncommon],
             ),
             (
+                Suite::TLS_RSA_WITH_3DES_EDE_CBC_SHA,
+                &[TripleDes, Cbc, NoForwardSecrecy],
+            ),
+            (Suite::TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, &[Cbc]),
+            (Suite::TLS_DHE_RSA_WITH_AES_128_CBC_SHA, &[Cbc, Uncommon]),
+            (
                 Suite::TLS_ECDH_RSA_WITH_AES_128_CBC_SHA,
-                &[Cbc, NoForwardSecrecy],
+                &[Cbc, NoForwardSecrecy, Uncommon],
             ),
             (
                 Suite::TLS_RSA_WITH_AES_128_GCM_SHA256,
                 &[NoForwardSecrecy, Aead],
             ),
             (Suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, &[Aead]),
+            (Suite::TLS_DHE_RSA_WITH_AES_128_GCM_SHA256, &[Aead, DheAead]),
             (
-                Suite::TLS_DHE_RSA_WITH_AES_128_GCM_SHA256,
+                Suite::TLS_DHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
                 &[Aead, Unlisted],
             ),
+            (
+                Suite::TLS_ECDHE_RSA_WITH_ARIA_128_GCM_SHA256,
+                &[Aead, Unlisted, Uncommon],
+            ),
             (Suite::TLS13_AES_128_GCM_SHA256, &[]),
-            (Suite::TLS13_AES_128_CCM_SHA256, &[Unlisted]),
+            (Suite::TLS13_AES_128_CCM_SHA256, &[Unlisted, Uncommon]),
         ];
         for (suite, classes) in expected {
             assert_eq!(of(*suite), *classes, "{suite:?}");
@@ -350,9 +414,9 @@ mod tests {
                     assert!(!new || version == TlsVersion::Tls12, "{name}");
                 }
                 let none = match version {
-                    TlsVersion::Tls13 => class != Unlisted,
+                    TlsVersion::Tls13 => !matches!(class, Unlisted | Uncommon),
                     TlsVersion::Tls12 => false,
-                    _ => matches!(class, Aead | Unlisted),
+                    _ => matches!(class, Aead | DheAead | Unlisted),
                 };
                 assert_eq!(offered.is_empty(), none, "{version:?} {class:?}");
             }

@@ -32,7 +32,7 @@ pub(super) enum Kind {
 
 /// How many connections a deep probe makes to an nginx as it comes, which takes more than most. It
 /// makes them one after another.
-const DEEP_CONNECTIONS: u32 = 18;
+const DEEP_CONNECTIONS: u32 = 19;
 
 /// How soon the canary is asked again where others wait behind it: soon enough that a load
 /// balancer that came back is not "down" for a whole interval, and one connection costs nothing.

@@ -78,9 +78,10 @@ impl Probe for Serving {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let seen = DeepSeen {
             versions: VersionSupport(self.versions),
-            ciphers: CipherSupport([Acceptance::Refused; 10]),
+            ciphers: CipherSupport([Acceptance::Refused; 12]),
             groups: GroupSupport([Acceptance::Unknown; 10]),
             https: Vec::new(),
+            other: None,
         };
         DeepReport {
             at: UnixTime::from_secs(2),

@@ -59,6 +59,8 @@ mod behind;
 mod services;
 /// What objects declare that is worth a finding, and the host ports of pods.
 mod remarks;
+/// What everybody may do, and which namespaces deny by default.
+mod reviews;
 /// What of a real cluster shows in a scrape, as it is and as it changes.
 mod cluster_to_scrape;
 /// Certificates that no handshake shows, in a real cluster and on disk, and lists of targets.
