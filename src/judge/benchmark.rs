@@ -223,7 +223,7 @@ mod tests {
         let etcd = |port, client_auth, own| {
             let mut scene = showing(Requests::Nothing, &[]);
             scene = scene.reading(0, |facts| facts.self_issued = own);
-            scene.target.row.port = port;
+            scene.target.row.edit(|row| row.port = port);
             scene.target.expect.client_auth = ClientAuth::Required;
             let seen = scene.tls.addresses[0].handshake.as_mut().unwrap();
             seen.value.client_auth = client_auth;
@@ -261,8 +261,8 @@ mod tests {
             (SCHEDULER, "cis-1.4.2", Clients::Unknown),
         ] {
             let at = |source, mut scene: Scene| {
-                scene.target.row.source = source;
-                scene.target.row.port = port;
+                scene.target.row.edit(|row| row.source = source);
+                scene.target.row.edit(|row| row.port = port);
                 scene.target.expect.clients = clients;
                 judged(&scene)
             };
