@@ -97,12 +97,9 @@ fn is_of(name: &str, class: CipherClass) -> bool {
         CipherClass::Aead => is_aead && !is_of_tls13 && !is_anonymous,
         CipherClass::DheAead => DHE_AEAD.contains(&name),
         CipherClass::Unlisted => {
-            let listed = [&LISTED[..], &DHE_AEAD].concat();
-            is_aead && (is_of_tls13 || is_ephemeral) && !listed.contains(&name)
+            is_aead && (is_of_tls13 || is_ephemeral) && !is_in(name, &[&LISTED, &DHE_AEAD])
         }
-        CipherClass::Uncommon => ![&LISTED[..], &DHE_AEAD, &OLD_PROFILE]
-            .concat()
-            .contains(&name),
+        CipherClass::Uncommon => !is_in(name, &[&LISTED, &DHE_AEAD, &OLD_PROFILE]),
     }
 }
 
@@ -130,6 +127,10 @@ const LISTED: [&str; 9] = [
     "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
     "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
 ];
+
+fn is_in(name: &str, lists: &[&[&str]]) -> bool {
+    lists.iter().any(|list| list.contains(&name))
+}
 
 /// What `OpenShift`'s intermediate profile names besides (`TLSProfiles` in its `config/v1`).
 const DHE_AEAD: [&str; 2] = [
