@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::doors::DoorId;
 use super::lane::{Lane, Lanes};
-use super::queue::DoorId;
 use crate::config::PerAddress;
 use crate::model::Address;
 
@@ -223,9 +223,9 @@ mod tests {
         Address::Ip([192, 0, 2, last].into())
     }
 
-    fn wait(gates: &mut Gates, ids: &[u64], last: u8, now: Instant) {
+    fn wait(gates: &mut Gates, ids: &[u32], last: u8, now: Instant) {
         for id in ids {
-            gates.wait(DoorId(*id), &address(last), REGULAR, now);
+            gates.wait(DoorId::for_tests(*id), &address(last), REGULAR, now);
         }
     }
 
@@ -234,19 +234,19 @@ mod tests {
         let (mut gates, now) = gates(2, 100);
         wait(&mut gates, &[1, 2, 3], 1, now);
         for id in [1, 2] {
-            assert_eq!(gates.next(REGULAR, now), Turn::Go(DoorId(id)));
+            assert_eq!(gates.next(REGULAR, now), Turn::Go(DoorId::for_tests(id)));
             gates.start(&address(1), 1);
         }
         assert_eq!(gates.next(REGULAR, now), Turn::Nothing);
         gates.finish(&address(1), now);
-        assert_eq!(gates.next(REGULAR, now), Turn::Go(DoorId(3)));
+        assert_eq!(gates.next(REGULAR, now), Turn::Go(DoorId::for_tests(3)));
     }
 
     #[test]
     fn connections_are_paid_for_and_come_back_with_time() {
         let (mut gates, now) = gates(100, 10);
         wait(&mut gates, &[1, 2], 1, now);
-        assert_eq!(gates.next(REGULAR, now), Turn::Go(DoorId(1)));
+        assert_eq!(gates.next(REGULAR, now), Turn::Go(DoorId::for_tests(1)));
         gates.start(&address(1), 15);
         let Turn::AskAgain(_, at) = gates.next(REGULAR, now) else {
             panic!("no tokens left")
@@ -262,7 +262,7 @@ mod tests {
             "it takes no part in the rounds"
         );
         gates.ask_again(&address(1), at);
-        assert_eq!(gates.next(REGULAR, at), Turn::Go(DoorId(2)));
+        assert_eq!(gates.next(REGULAR, at), Turn::Go(DoorId::for_tests(2)));
     }
 
     #[test]
@@ -270,16 +270,16 @@ mod tests {
         let (mut gates, now) = gates(100, 1000);
         wait(&mut gates, &[1, 2, 3, 4], 1, now);
         wait(&mut gates, &[9], 2, now);
-        assert_eq!(gates.next(REGULAR, now), Turn::Go(DoorId(1)));
-        assert_eq!(gates.next(REGULAR, now), Turn::Go(DoorId(9)));
-        assert_eq!(gates.next(REGULAR, now), Turn::Go(DoorId(2)));
+        assert_eq!(gates.next(REGULAR, now), Turn::Go(DoorId::for_tests(1)));
+        assert_eq!(gates.next(REGULAR, now), Turn::Go(DoorId::for_tests(9)));
+        assert_eq!(gates.next(REGULAR, now), Turn::Go(DoorId::for_tests(2)));
     }
 
     #[test]
     fn an_idle_address_is_forgotten_but_not_its_debt() {
         let (mut gates, now) = gates(8, 10);
         wait(&mut gates, &[1], 1, now);
-        assert_eq!(gates.next(REGULAR, now), Turn::Go(DoorId(1)));
+        assert_eq!(gates.next(REGULAR, now), Turn::Go(DoorId::for_tests(1)));
         gates.start(&address(1), 5);
         // It still stands in the round that it was put back into, until that is seen to be empty.
         let _ = gates.next(REGULAR, now);

@@ -4,6 +4,8 @@
 //! passes on, in order, what became of all that. What to start next is decided by the `queue`,
 //! which knows neither tasks nor sockets.
 
+mod doors;
+mod faces;
 mod gate;
 mod lane;
 mod part;

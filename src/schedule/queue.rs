@@ -8,20 +8,19 @@
 //! behind it then share the failure and wait for one of them, the canary.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap};
+use std::num::NonZero;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::doors::{DoorId, Doors};
+use super::faces::Faces;
 use super::gate::{self, Gates};
 use super::lane::Lane;
 use super::slots::Slots;
 use crate::config::PerAddress;
 use crate::model::{Address, Door, UnixTime};
-
-/// Names a door as long as it is in the queue; never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct DoorId(pub(super) u64);
 
 /// The two turns of a door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,7 +58,7 @@ pub(super) struct Outcome {
     /// It ran into its deadline.
     pub(super) timed_out: bool,
     /// Names what was seen; a change of it makes the deep probe due.
-    pub(super) identity: Option<u64>,
+    pub(super) identity: Option<NonZero<u64>>,
 }
 
 /// Settings of the queue.
@@ -83,16 +82,20 @@ enum Turn {
     Running { again: bool },
 }
 
+/// What is kept of a door as long as some target points at it.
 #[derive(Debug)]
 struct Entry {
-    door: Door,
+    /// How many do.
+    targets: u32,
     regular: Turn,
     deep: Turn,
     /// The last regular probe timed out.
     slow: bool,
     /// The last regular probe succeeded.
     succeeded: bool,
-    identity: Option<u64>,
+    identity: Option<NonZero<u64>>,
+    /// What its last handshakes showed: where the deep probe asks.
+    faces: Faces,
     /// It has been probed once, as deep as it can be.
     settled: bool,
 }
@@ -100,7 +103,8 @@ struct Entry {
 /// The doors that share a [`PortKey`], and the canary while no connection comes about.
 #[derive(Debug, Default)]
 struct Port {
-    doors: BTreeSet<DoorId>,
+    /// In order. A list, for most ports have one door.
+    doors: Vec<DoorId>,
     canary: Option<DoorId>,
     /// When the canary's failure was last shared with all.
     shared: Option<Instant>,
@@ -111,25 +115,19 @@ struct Port {
 /// Address, port, guarded, TLS: doors that share a failure to connect.
 type PortKey = (Address, u16, bool, bool);
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Alarm {
-    Turn(DoorId, Kind),
-    Gate(Address),
-}
-
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Queue {
     limits: Limits,
     regular_slots: Slots,
     deep_slots: Slots,
-    ids: HashMap<Door, DoorId>,
-    next_id: u64,
-    /// Boxed: a large table is half empty.
-    entries: HashMap<DoorId, Box<Entry>>,
+    doors: Doors<Entry>,
     ports: HashMap<PortKey, Port>,
     gates: Gates,
-    alarms: BinaryHeap<Reverse<(Instant, Alarm)>>,
+    /// When a turn comes.
+    turns: BinaryHeap<Reverse<(Instant, DoorId, Kind)>>,
+    /// When an address is to be asked again.
+    gate_alarms: BinaryHeap<Reverse<(Instant, Address)>>,
     in_flight: usize,
     slow_in_flight: usize,
     picks: u64,
@@ -142,12 +140,11 @@ impl Queue {
             limits,
             regular_slots: Slots::new(limits.interval, now, wall),
             deep_slots: Slots::new(limits.deep_interval, now, wall),
-            ids: HashMap::new(),
-            next_id: 0,
-            entries: HashMap::new(),
+            doors: Doors::new(),
             ports: HashMap::new(),
             gates: Gates::new(limits.per_address),
-            alarms: BinaryHeap::new(),
+            turns: BinaryHeap::new(),
+            gate_alarms: BinaryHeap::new(),
             in_flight: 0,
             slow_in_flight: 0,
             picks: 0,
@@ -155,52 +152,67 @@ impl Queue {
         }
     }
 
-    /// Adds a door, due at once; one that is known already is due at once again, deep probe
-    /// included.
-    pub(super) fn request(&mut self, door: &Door, now: Instant) {
-        if let Some(&id) = self.ids.get(door) {
-            self.make_due(id, Kind::Regular, now);
-            self.make_deep_due(id, now);
-            return;
+    /// One more target points at this door. Says whether it is a new one, which is due at once.
+    pub(super) fn add(&mut self, door: &Door, now: Instant) -> bool {
+        if let Some(entry) = self.find_mut(door) {
+            entry.targets += 1;
+            return false;
         }
-        let id = DoorId(self.next_id);
-        self.next_id += 1;
         let entry = Entry {
-            door: door.clone(),
+            targets: 1,
             regular: Turn::Idle,
             deep: Turn::Idle,
             slow: false,
             succeeded: false,
             identity: None,
+            faces: Faces::default(),
             settled: false,
         };
-        self.ids.insert(door.clone(), id);
-        self.entries.insert(id, Box::new(entry));
+        let id = self.doors.add(door.clone(), entry);
         self.unsettled += 1;
         let port = self.ports.entry(port_key(door)).or_default();
-        port.doors.insert(id);
-        port.newcomers.push(id);
+        port.join(id);
         // Where there is a canary, it speaks for a newcomer too: it is asked at once.
         let asked = port.canary.unwrap_or(id);
         self.make_due(asked, Kind::Regular, now);
+        true
     }
 
-    /// Forgets a door; a probe of it that is under way will be [`Queue::finish`]ed to no effect.
-    pub(super) fn remove(&mut self, door: &Door, now: Instant) {
-        let Some(id) = self.ids.remove(door) else {
+    /// Makes a door due at once, deep probe included.
+    pub(super) fn request(&mut self, door: &Door, now: Instant) {
+        if let Some(id) = self.doors.find(door) {
+            self.make_due(id, Kind::Regular, now);
+            self.make_deep_due(id, now);
+        }
+    }
+
+    /// One target fewer points at this door. Without any it is forgotten; a probe of it that is
+    /// under way will be [`Queue::finish`]ed to no effect.
+    pub(super) fn release(&mut self, door: &Door, now: Instant) {
+        let Some(id) = self.doors.find(door) else {
             return;
         };
-        let Some(entry) = self.entries.remove(&id) else {
+        let Some(entry) = self.doors.get_mut(id) else {
+            return;
+        };
+        entry.targets -= 1;
+        if entry.targets == 0 {
+            self.forget(id, now);
+        }
+    }
+
+    fn forget(&mut self, id: DoorId, now: Instant) {
+        let Some((door, entry)) = self.doors.remove(id) else {
             return;
         };
         if !entry.settled {
             self.unsettled -= 1;
         }
-        let key = port_key(door);
+        let key = port_key(&door);
         let Some(port) = self.ports.get_mut(&key) else {
             return;
         };
-        port.doors.remove(&id);
+        port.leave(id);
         if port.canary == Some(id) {
             port.canary = port.doors.first().copied();
             if let Some(heir) = port.canary {
@@ -216,6 +228,23 @@ impl Queue {
         }
     }
 
+    /// What the door's last handshakes showed; nothing before the first.
+    pub(super) fn faces(&self, id: DoorId) -> Faces {
+        let entry = self.doors.get(id);
+        entry.map_or_else(Faces::default, |entry| entry.faces.clone())
+    }
+
+    /// Notes what the door's last handshakes showed.
+    pub(super) fn note_faces(&mut self, id: DoorId, faces: Faces) {
+        if let Some(entry) = self.doors.get_mut(id) {
+            entry.faces = faces;
+        }
+    }
+
+    fn find_mut(&mut self, door: &Door) -> Option<&mut Entry> {
+        self.doors.get_mut(self.doors.find(door)?)
+    }
+
     /// Every door has been probed once, as deep as it can be.
     pub(super) fn is_settled(&self) -> bool {
         self.unsettled == 0
@@ -223,7 +252,9 @@ impl Queue {
 
     /// When something will come due that is not due now.
     pub(super) fn wake_at(&self) -> Option<Instant> {
-        self.alarms.peek().map(|Reverse((at, _))| *at)
+        let turn = self.turns.peek().map(|Reverse((at, ..))| *at);
+        let gate = self.gate_alarms.peek().map(|Reverse((at, _))| *at);
+        turn.into_iter().chain(gate).min()
     }
 
     /// The next probe to start, if one may start now.
@@ -267,8 +298,7 @@ impl Queue {
             self.slow_in_flight -= 1;
         }
         if let Some(at) = self.gates.finish(job.door.address(), now) {
-            self.alarms
-                .push(Reverse((at, Alarm::Gate(job.door.address().clone()))));
+            self.ask_again(job.door.address().clone(), at);
         }
     }
 
@@ -305,7 +335,7 @@ impl Queue {
         next: Instant,
         now: Instant,
     ) -> Vec<Door> {
-        let Some(entry) = self.entries.get_mut(&job.id) else {
+        let Some(entry) = self.doors.get_mut(job.id) else {
             return Vec::new();
         };
         let changed = outcome.identity.is_some()
@@ -325,7 +355,7 @@ impl Queue {
             // The deep probe has had, or will have, its own turn.
         }
         let shared = if outcome.connected {
-            self.port_is_up(&job.door, now);
+            self.port_is_up(job, now);
             Vec::new()
         } else {
             self.port_is_down(job, now)
@@ -354,18 +384,18 @@ impl Queue {
         }
     }
 
-    fn port_is_up(&mut self, door: &Door, now: Instant) {
-        let Some(port) = self.ports.get_mut(&port_key(door)) else {
+    fn port_is_up(&mut self, job: &Job, now: Instant) {
+        let Some(port) = self.ports.get_mut(&port_key(&job.door)) else {
             return;
         };
         port.shared = None;
-        port.newcomers.clear();
+        port.newcomers = Vec::new();
         if port.canary.take().is_none() {
             return;
         }
-        let waiting: Vec<DoorId> = port.doors.iter().copied().collect();
+        let waiting = port.doors.clone();
         for id in waiting {
-            if self.turn(id, Kind::Regular) == Some(Turn::Idle) && self.ids.get(door) != Some(&id) {
+            if self.turn(id, Kind::Regular) == Some(Turn::Idle) && id != job.id {
                 self.make_due(id, Kind::Regular, now);
             }
         }
@@ -388,12 +418,12 @@ impl Queue {
             newcomers
         } else {
             port.shared = Some(now);
-            port.doors.iter().copied().collect()
+            port.doors.clone()
         };
         others.retain(|id| *id != job.id);
         let mut sharing = Vec::with_capacity(others.len());
         for id in others {
-            let Some(entry) = self.entries.get_mut(&id) else {
+            let Some(entry) = self.doors.get_mut(id) else {
                 continue;
             };
             if matches!(entry.regular, Turn::Running { .. }) {
@@ -401,38 +431,37 @@ impl Queue {
             }
             entry.regular = Turn::Idle;
             entry.succeeded = false;
-            sharing.push(entry.door.clone());
+            sharing.extend(self.doors.door(id).cloned());
             self.settle(id);
         }
         sharing
     }
 
     fn ring_alarms(&mut self, now: Instant) {
-        while self
-            .alarms
-            .peek()
-            .is_some_and(|Reverse((at, _))| *at <= now)
+        while let Some(Reverse((_, address))) =
+            pop_due(&mut self.gate_alarms, |Reverse(due)| due.0 <= now)
         {
-            let Some(Reverse((at, alarm))) = self.alarms.pop() else {
-                return;
-            };
-            match alarm {
-                Alarm::Gate(address) => {
-                    if let Some(at) = self.gates.ask_again(&address, now) {
-                        self.alarms.push(Reverse((at, Alarm::Gate(address))));
-                    }
-                }
-                // An alarm of a turn that was moved meanwhile says nothing.
-                Alarm::Turn(id, kind) if self.turn(id, kind) == Some(Turn::Timed(at)) => {
-                    if kind == Kind::Deep && !self.entries.get(&id).is_some_and(|e| e.succeeded) {
-                        self.set_turn(id, Kind::Deep, Turn::Idle);
-                    } else {
-                        self.make_due(id, kind, at);
-                    }
-                }
-                Alarm::Turn(..) => {}
+            if let Some(at) = self.gates.ask_again(&address, now) {
+                self.ask_again(address, at);
             }
         }
+        while let Some(Reverse((at, id, kind))) =
+            pop_due(&mut self.turns, |Reverse(due)| due.0 <= now)
+        {
+            // An alarm of a turn that was moved meanwhile says nothing.
+            if self.turn(id, kind) != Some(Turn::Timed(at)) {
+                continue;
+            }
+            if kind == Kind::Deep && !self.doors.get(id).is_some_and(|e| e.succeeded) {
+                self.set_turn(id, Kind::Deep, Turn::Idle);
+            } else {
+                self.make_due(id, kind, at);
+            }
+        }
+    }
+
+    fn ask_again(&mut self, address: Address, at: Instant) {
+        self.gate_alarms.push(Reverse((at, address)));
     }
 
     fn pick(&mut self, lane: Lane, now: Instant) -> Option<Job> {
@@ -444,7 +473,7 @@ impl Queue {
             match self.gates.next(lane, now) {
                 gate::Turn::Nothing => return None,
                 gate::Turn::AskAgain(address, at) => {
-                    self.alarms.push(Reverse((at, Alarm::Gate(address))));
+                    self.ask_again(address, at);
                 }
                 gate::Turn::Go(id) => {
                     if let Some(job) = self.start(id, lane, now) {
@@ -466,7 +495,7 @@ impl Queue {
             return None;
         };
         self.set_turn(id, kind, Turn::Running { again: false });
-        let door = self.entries.get(&id)?.door.clone();
+        let door = self.doors.door(id)?.clone();
         let connections = if kind == Kind::Deep {
             DEEP_CONNECTIONS
         } else {
@@ -485,11 +514,8 @@ impl Queue {
     }
 
     fn make_deep_due(&mut self, id: DoorId, now: Instant) {
-        let is_tls = self
-            .entries
-            .get(&id)
-            .is_some_and(|e| matches!(e.door, Door::Tls(_)));
-        if is_tls && self.entries.get(&id).is_some_and(|e| e.succeeded) {
+        let is_tls = matches!(self.doors.door(id), Some(Door::Tls(_)));
+        if is_tls && self.doors.get(id).is_some_and(|e| e.succeeded) {
             self.make_due(id, Kind::Deep, now);
         } else if is_tls && matches!(self.turn(id, Kind::Deep), Some(Turn::Timed(_))) {
             self.set_turn(id, Kind::Deep, Turn::Idle);
@@ -502,7 +528,7 @@ impl Queue {
 
     /// Lets a turn wait at its gate from now on, or run again if it is under way.
     fn make_due(&mut self, id: DoorId, kind: Kind, now: Instant) {
-        let Some(entry) = self.entries.get(&id) else {
+        let (Some(entry), Some(door)) = (self.doors.get(id), self.doors.door(id)) else {
             return;
         };
         match entry.turn(kind) {
@@ -514,14 +540,14 @@ impl Queue {
                     Kind::Regular if entry.slow => Lane::Slow,
                     Kind::Regular => Lane::Regular,
                 };
-                self.gates.wait(id, entry.door.address(), lane, now);
+                self.gates.wait(id, door.address(), lane, now);
                 self.set_turn(id, kind, Turn::Waiting(now));
             }
         }
     }
 
     fn settle(&mut self, id: DoorId) {
-        if let Some(entry) = self.entries.get_mut(&id)
+        if let Some(entry) = self.doors.get_mut(id)
             && !entry.settled
         {
             entry.settled = true;
@@ -531,11 +557,11 @@ impl Queue {
 
     fn set_timer(&mut self, id: DoorId, kind: Kind, at: Instant) {
         self.set_turn(id, kind, Turn::Timed(at));
-        self.alarms.push(Reverse((at, Alarm::Turn(id, kind))));
+        self.turns.push(Reverse((at, id, kind)));
     }
 
     fn set_turn(&mut self, id: DoorId, kind: Kind, turn: Turn) {
-        if let Some(entry) = self.entries.get_mut(&id) {
+        if let Some(entry) = self.doors.get_mut(id) {
             match kind {
                 Kind::Regular => entry.regular = turn,
                 Kind::Deep => entry.deep = turn,
@@ -544,7 +570,25 @@ impl Queue {
     }
 
     fn turn(&self, id: DoorId, kind: Kind) -> Option<Turn> {
-        self.entries.get(&id).map(|entry| entry.turn(kind))
+        self.doors.get(id).map(|entry| entry.turn(kind))
+    }
+}
+
+impl Port {
+    fn join(&mut self, id: DoorId) {
+        if let Err(at) = self.doors.binary_search(&id) {
+            if self.doors.is_empty() {
+                self.doors.reserve_exact(1);
+            }
+            self.doors.insert(at, id);
+            self.newcomers.push(id);
+        }
+    }
+
+    fn leave(&mut self, id: DoorId) {
+        if let Ok(at) = self.doors.binary_search(&id) {
+            self.doors.remove(at);
+        }
     }
 }
 
@@ -554,6 +598,15 @@ impl Entry {
             Kind::Regular => self.regular,
             Kind::Deep => self.deep,
         }
+    }
+}
+
+/// The next alarm, if it is due.
+fn pop_due<T: Ord>(alarms: &mut BinaryHeap<T>, is_due: impl Fn(&T) -> bool) -> Option<T> {
+    if alarms.peek().is_some_and(is_due) {
+        alarms.pop()
+    } else {
+        None
     }
 }
 

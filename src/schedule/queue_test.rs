@@ -11,7 +11,7 @@ const SEEN: Outcome = Outcome {
     connected: true,
     succeeded: true,
     timed_out: false,
-    identity: Some(1),
+    identity: NonZero::new(1),
 };
 const REFUSED: Outcome = Outcome {
     connected: false,
@@ -55,7 +55,9 @@ impl Bench {
 
     fn add(&mut self, doors: &[Door]) {
         for door in doors {
-            self.queue.request(door, self.now);
+            if !self.queue.add(door, self.now) {
+                self.queue.request(door, self.now);
+            }
         }
     }
 
@@ -163,7 +165,7 @@ fn a_changed_certificate_makes_the_deep_probe_due() {
     bench.finish(
         &job,
         Outcome {
-            identity: Some(2),
+            identity: NonZero::new(2),
             ..SEEN
         },
     );
@@ -188,12 +190,25 @@ fn a_removed_door_never_comes_up_again() {
     bench.add(&[tls(1, 1), tls(1, 2)]);
     let job = bench.next().unwrap();
     let removed = job.door.clone();
-    bench.queue.remove(&removed, bench.now);
+    bench.queue.release(&removed, bench.now);
     assert_eq!(bench.finish(&job, SEEN), None);
     let ran = bench.drain(SEEN);
     assert!(ran.iter().all(|(door, _)| *door != removed) && ran.len() == 2);
-    bench.queue.remove(&ran[0].0, bench.now);
+    bench.queue.release(&ran[0].0, bench.now);
     assert!(bench.queue.is_settled());
+    assert_eq!(bench.advance(), None);
+}
+
+#[test]
+fn a_door_stays_as_long_as_a_target_points_at_it() {
+    let mut bench = Bench::new(64);
+    assert!(bench.queue.add(&plain(1, 1), bench.now), "a new one");
+    assert!(!bench.queue.add(&plain(1, 1), bench.now), "known already");
+    bench.drain(SEEN);
+    bench.queue.release(&plain(1, 1), bench.now);
+    let job = bench.advance().unwrap();
+    bench.finish(&job, SEEN);
+    bench.queue.release(&plain(1, 1), bench.now);
     assert_eq!(bench.advance(), None);
 }
 
@@ -293,7 +308,7 @@ fn the_canary_that_is_removed_has_an_heir() {
     bench.add(&[tls(1, 1), tls(1, 2)]);
     let job = bench.next().unwrap();
     bench.finish(&job, REFUSED);
-    bench.queue.remove(&job.door, bench.now);
+    bench.queue.release(&job.door, bench.now);
     let heir = bench.next().unwrap();
     assert_ne!(heir.door, job.door);
     bench.finish(&heir, SEEN);

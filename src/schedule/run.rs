@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +12,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
+use super::faces::Faces;
 use super::part::Part;
 use super::queue::{Job, Kind, Limits, Outcome, Queue};
-use super::sharing::{Answer, Faces, Likeness, Sharing};
+use super::sharing::{Answer, Likeness, Sharing};
 use super::{Event, Probe};
 use crate::clock;
 use crate::config::Config;
@@ -70,7 +72,6 @@ pub async fn run(
     };
     let mut task = Task {
         queue: Queue::new(limits, Instant::now(), clock::now()),
-        doors: HashMap::new(),
         targets: HashMap::new(),
         catalog: schedule.catalog,
         part: schedule.part,
@@ -93,18 +94,9 @@ enum Report {
     Plain(PlainReport),
 }
 
-/// A door as long as some target points at it.
-#[derive(Debug, Default)]
-struct Known {
-    targets: usize,
-    /// What its last handshakes showed: where the deep probe asks.
-    faces: Faces,
-}
-
 #[derive(Debug)]
 struct Task<P> {
     queue: Queue,
-    doors: HashMap<Door, Known>,
     targets: HashMap<Place, Arc<Target>>,
     catalog: Catalog,
     part: Part,
@@ -214,8 +206,7 @@ impl<P: Probe> Task<P> {
     /// Asks, unless another door that is alike has asked, or is being asked.
     async fn start_deep(&mut self, job: Job, door: Arc<TlsDoor>) -> Result<(), Closed> {
         let now = Instant::now();
-        let known = self.doors.get(&job.door);
-        let faces = known.map_or_else(Faces::default, |known| known.faces.clone());
+        let faces = self.queue.faces(job.id);
         let asked = faces.versions();
         let likeness = Likeness::of(&door, faces);
         match self.sharing.due(&likeness, &job, now) {
@@ -295,8 +286,8 @@ impl<P: Probe> Task<P> {
         });
         let now = Instant::now();
         for door in doors_of(&target) {
-            self.doors.entry(door.clone()).or_default().targets += 1;
-            if !only_issued {
+            let is_new = self.queue.add(&door, now);
+            if !is_new && !only_issued {
                 self.queue.request(&door, now);
             }
         }
@@ -312,14 +303,7 @@ impl<P: Probe> Task<P> {
 
     fn release(&mut self, target: Option<&Arc<Target>>) {
         for door in target.into_iter().flat_map(|target| doors_of(target)) {
-            let Some(known) = self.doors.get_mut(&door) else {
-                continue;
-            };
-            known.targets -= 1;
-            if known.targets == 0 {
-                self.doors.remove(&door);
-                self.queue.remove(&door, Instant::now());
-            }
+            self.queue.release(&door, Instant::now());
         }
     }
 
@@ -334,8 +318,8 @@ impl<P: Probe> Task<P> {
         let Some(sharing) = self.queue.finish(&job, outcome, Instant::now()) else {
             return Ok(());
         };
-        if let (Report::Tls(seen), Some(known)) = (&report, self.doors.get_mut(&job.door)) {
-            known.faces = Faces::of(seen);
+        if let Report::Tls(seen) = &report {
+            self.queue.note_faces(job.id, Faces::of(seen));
         }
         for door in sharing.into_iter().chain([job.door]) {
             let event = match (&report, door) {
@@ -414,7 +398,7 @@ fn tls_outcome(report: &TlsReport) -> Outcome {
             .iter()
             .any(|a| a.outcome.as_ref().err().is_some_and(timed_out))
             || report.attempts.as_ref().err().is_some_and(timed_out),
-        identity: succeeded.then(|| hasher.finish()),
+        identity: NonZero::new(hasher.finish()).filter(|_| succeeded),
     }
 }
 

@@ -7,65 +7,17 @@
 //! agrees on something else, more often than not.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::faces::Faces;
 use super::queue::Job;
-use crate::model::{
-    Acceptance, ClientAuth, DeepReport, Fingerprint, Handshake, Requests, TlsDoor, TlsReport,
-    TlsVersion,
-};
+use crate::model::{Acceptance, DeepReport, Requests, TlsDoor};
 
 /// Answers that are remembered, some 300 bytes each. One that is forgotten costs another probe;
 /// those that are asked for most recently stay, and they are those of most doors.
 const ANSWERS: usize = 1024;
-
-/// What the last handshake with an address showed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Shown {
-    ip: IpAddr,
-    chain: Fingerprint,
-    version: TlsVersion,
-    cipher: u16,
-    group: Option<u16>,
-    client_auth: ClientAuth,
-}
-
-/// The addresses behind a door, and what they showed: what a deep probe starts from.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Faces(Box<[Shown]>);
-
-impl Faces {
-    /// Of a regular probe: nothing of an address that failed.
-    pub(super) fn of(report: &TlsReport) -> Self {
-        let attempts = report.attempts.as_deref().unwrap_or_default();
-        let seen = |handshake: &Handshake, ip| Shown {
-            ip,
-            chain: handshake.chain.id,
-            version: handshake.version,
-            cipher: handshake.cipher,
-            group: handshake.group,
-            client_auth: handshake.client_auth,
-        };
-        let mut shown: Vec<_> = attempts
-            .iter()
-            .filter_map(|attempt| Some(seen(attempt.outcome.as_ref().ok()?, attempt.ip)))
-            .collect();
-        // Names resolve to their addresses in any order.
-        shown.sort_unstable();
-        Self(shown.into())
-    }
-
-    /// The addresses, and the versions agreed on.
-    pub(super) fn versions(&self) -> Vec<(IpAddr, TlsVersion)> {
-        self.0
-            .iter()
-            .map(|shown| (shown.ip, shown.version))
-            .collect()
-    }
-}
 
 /// What a deep probe asks, by which doors are alike.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

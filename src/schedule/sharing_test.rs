@@ -1,7 +1,7 @@
 //! Tests of sharing, through the task that schedules: on paused time, and a network where every
 //! host of one address answers.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::mpsc;
@@ -11,8 +11,9 @@ use super::*;
 use crate::config::{Config, PerAddress};
 use crate::discover::{Catalog, Declared, Health, Update};
 use crate::model::{
-    Address, Chain, CipherSupport, DeepSeen, Expectation, GroupSupport, Owner, PlainDoor,
-    PlainReport, Requests, RowParts, Target, TlsAttempt, Trace, UnixTime, VersionSupport,
+    Address, Chain, CipherSupport, ClientAuth, DeepSeen, Expectation, Fingerprint, GroupSupport,
+    Handshake, Owner, PlainDoor, PlainReport, Requests, RowParts, Target, TlsAttempt, TlsReport,
+    TlsVersion, Trace, UnixTime, VersionSupport,
 };
 use crate::schedule::{Event, Part, Probe, Schedule, run};
 
