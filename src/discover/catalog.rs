@@ -15,8 +15,10 @@
 mod paths;
 mod why;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use super::caps::{Admission, Rank};
 use super::issuance::Issuances;
@@ -53,8 +55,8 @@ pub struct Catalog {
     /// Whether what objects ask for by annotations is heard.
     annotations: bool,
     objects: HashMap<&'static str, HashMap<ObjectKey, Object>>,
-    rows: HashMap<Place, Entry>,
-    hosts: HashMap<Place, Host>,
+    /// In their order, so that the rows of one host are together.
+    rows: BTreeMap<Place, Box<Entry>>,
     shelf: Shelf,
     issuances: Issuances,
     admission: Admission,
@@ -73,8 +75,8 @@ struct Object {
 /// One row: who declares it, and what that comes to.
 #[derive(Debug, Default)]
 struct Entry {
-    /// In the order of their owners, of which each has one: the oldest first.
-    claims: Vec<Claim>,
+    /// In the order of their owners, of which each has one: the oldest first. Most rows have one.
+    claims: SmallVec<[Claim; 1]>,
     /// Its place in the queue for the caps; none where a rule denies it.
     rank: Option<Rank>,
     /// All its claims as one; none where a rule denies it.
@@ -93,16 +95,8 @@ struct Claim {
     marks: Arc<Marks>,
 }
 
-/// The rows of one host.
-#[derive(Debug, Default)]
-struct Host {
-    places: Vec<Place>,
-    /// None while nobody declares it.
-    common: Option<Common>,
-}
-
 /// What all rows of a host have in common.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 struct Common {
     name: Arc<str>,
     tls: bool,
@@ -116,8 +110,7 @@ impl Catalog {
             rules: config.rules.clone(),
             annotations: config.annotations,
             objects: HashMap::new(),
-            rows: HashMap::new(),
-            hosts: HashMap::new(),
+            rows: BTreeMap::new(),
             admission: Admission::new(config.caps),
             shelf: Shelf::default(),
             issuances: Issuances::default(),
@@ -150,7 +143,7 @@ impl Catalog {
                 }
             }
         }
-        self.settle(touched)
+        self.settle(&touched)
     }
 
     /// How much of what `source` declares is known but not probed: every reason, in order.
@@ -236,15 +229,7 @@ impl Catalog {
 
     /// Adds an owner's claim to a row, in the place of its earlier one. Says whether they differ.
     fn claim(&mut self, place: &Place, claim: Claim) -> bool {
-        let entry = self.rows.entry(place.clone()).or_default();
-        if !entry.put(claim) {
-            return false;
-        }
-        let host = self.hosts.entry(host_of(place)).or_default();
-        if let Err(at) = host.places.binary_search(place) {
-            insert(&mut host.places, at, place.clone());
-        }
-        true
+        self.rows.entry(place.clone()).or_default().put(claim)
     }
 
     /// Takes an owner's claims away from these rows.
@@ -265,14 +250,12 @@ impl Catalog {
     }
 
     /// Works out the touched rows, and those that they move, anew.
-    fn settle(&mut self, touched: BTreeSet<Place>) -> Vec<Change> {
-        let hosts: BTreeSet<_> = touched.iter().map(host_of).collect();
-        let mut unsettled = touched;
-        for host in &hosts {
-            unsettled.extend(self.recompute_common(host));
-        }
-        for place in &unsettled {
-            self.merge(place);
+    fn settle(&mut self, touched: &BTreeSet<Place>) -> Vec<Change> {
+        let mut unsettled = BTreeSet::new();
+        for place in touched {
+            if !unsettled.contains(place) {
+                unsettled.extend(self.merge_host(place));
+            }
         }
         let mut moved = Vec::new();
         for place in &unsettled {
@@ -289,27 +272,19 @@ impl Catalog {
         changes
     }
 
-    /// Works out what the rows of a host have in common. Gives all of them if that changed.
-    fn recompute_common(&mut self, host: &Place) -> Vec<Place> {
-        let Some(Host { places, common }) = self.hosts.get_mut(host) else {
-            return Vec::new();
-        };
-        let entries: Vec<_> = places
-            .iter()
-            .filter_map(|place| self.rows.get(place))
-            .collect();
-        let next = Common::of(&entries);
-        if *common == next {
-            return Vec::new();
+    /// Works out the targets of all rows of a place's host. Gives these rows.
+    fn merge_host(&mut self, place: &Place) -> Vec<Place> {
+        let (places, entries): (Vec<_>, Vec<_>) = host_rows(&self.rows, place).unzip();
+        let places: Vec<Place> = places.into_iter().cloned().collect();
+        let common = Common::of(&entries);
+        for place in &places {
+            self.merge(place, common.as_ref());
         }
-        *common = next;
-        places.clone()
+        places
     }
 
     /// Makes one target of a row's claims, under the rules.
-    fn merge(&mut self, place: &Place) {
-        let host = self.hosts.get(&host_of(place));
-        let common = host.and_then(|host| host.common.as_ref());
+    fn merge(&mut self, place: &Place, common: Option<&Common>) {
         if let Some(entry) = self.rows.get_mut(place) {
             let mut merged = common.and_then(|common| entry.merged(place, common, &self.rules));
             let before = entry.merged.as_ref();
@@ -366,7 +341,7 @@ impl Catalog {
         let was_dropped = std::mem::replace(&mut entry.dropped, dropped);
         let before = std::mem::replace(&mut entry.published, next.clone());
         if entry.claims.is_empty() {
-            self.forget(place);
+            self.rows.remove(place);
         }
         self.count(place.source, was_dropped.as_slice(), dropped.as_slice());
         if before.is_some() && next.is_none() {
@@ -376,19 +351,6 @@ impl Catalog {
             && before.as_ref() != Some(&next)
         {
             changed.push(Change::Target(next));
-        }
-    }
-
-    fn forget(&mut self, place: &Place) {
-        self.rows.remove(place);
-        let host = host_of(place);
-        if let Some(Host { places, .. }) = self.hosts.get_mut(&host) {
-            if let Ok(at) = places.binary_search(place) {
-                places.remove(at);
-            }
-            if places.is_empty() {
-                self.hosts.remove(&host);
-            }
         }
     }
 
@@ -431,7 +393,7 @@ impl Entry {
     /// Puts a claim in the place of its owner's earlier one. Says whether they differ.
     fn put(&mut self, claim: Claim) -> bool {
         match self.find(&claim.owner) {
-            Err(at) => insert(&mut self.claims, at, claim),
+            Err(at) => self.claims.insert(at, claim),
             Ok(at) => match self.claims.get_mut(at) {
                 Some(before) if *before != claim => *before = claim,
                 _ => return false,
@@ -494,27 +456,38 @@ impl Entry {
     }
 }
 
-/// Inserts, with no room for a second value beside the first: most rows never have one.
-fn insert<T>(values: &mut Vec<T>, at: usize, value: T) {
-    if values.is_empty() {
-        values.reserve_exact(1);
-    }
-    values.insert(at, value);
-}
-
-/// What a place shares its name with: the other addresses of its host. Where there is no host, or
-/// no namespace whose host it would be, it stands alone: two nodes, or two targets written by
-/// hand, are each called what they are called.
-fn host_of(place: &Place) -> Place {
-    if place.host.is_empty() || place.namespace.is_empty() {
+/// The rows that share their name with this place's: those of the other addresses of its host.
+/// Where there is no host, or no namespace whose host it would be, it stands alone: two nodes, or
+/// two targets written by hand, are each called what they are called.
+fn host_rows<'a>(
+    rows: &'a BTreeMap<Place, Box<Entry>>,
+    place: &'a Place,
+) -> impl Iterator<Item = (&'a Place, &'a Entry)> {
+    let alone = place.host.is_empty() || place.namespace.is_empty();
+    let first = if alone {
         place.clone()
     } else {
         let spot = Spot {
             address: Arc::default(),
+            entry: Arc::default(),
             ..Spot::clone(place)
         };
         spot.into()
-    }
+    };
+    let of_host = |other: &Place| {
+        (other.source, other.port) == (place.source, place.port)
+            && (&other.namespace, &other.host) == (&place.namespace, &place.host)
+    };
+    rows.range(first..)
+        .take_while(move |(other, _)| {
+            if alone {
+                *other == place
+            } else {
+                of_host(other)
+            }
+        })
+        .filter(|(other, _)| other.entry == place.entry)
+        .map(|(place, entry)| (place, &**entry))
 }
 
 /// The target under the rule, if there is one for it, and under what its owner asks for where the

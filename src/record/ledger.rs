@@ -9,6 +9,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::MissedTickBehavior;
 
@@ -65,8 +66,8 @@ type Doors<Door, Seen> = HashMap<Arc<Door>, Known<Seen>>;
 struct Known<Seen> {
     /// Shared with the rows in the store; folding copies it where one holds it.
     seen: Arc<Seen>,
-    /// The rows that point here; never empty.
-    rows: Vec<Place>,
+    /// The rows that point here; never empty. To most doors one points, and never a second.
+    rows: SmallVec<[Place; 1]>,
 }
 
 impl Ledger {
@@ -301,10 +302,6 @@ fn link<Door: Eq + Hash, Seen: Default>(
 ) {
     let known = doors.entry(Arc::clone(door)).or_default();
     if !known.rows.contains(row) {
-        // Most doors have one row, and never a second one.
-        if known.rows.is_empty() {
-            known.rows.reserve_exact(1);
-        }
         known.rows.push(row.clone());
     }
 }
@@ -324,8 +321,8 @@ fn update<Door: Eq + Hash, Seen: Clone>(
     doors: &mut Doors<Door, Seen>,
     door: &Arc<Door>,
     fold: impl FnOnce(&mut Seen),
-) -> Vec<Place> {
-    doors.get_mut(door).map_or_else(Vec::new, |known| {
+) -> SmallVec<[Place; 1]> {
+    doors.get_mut(door).map_or_else(SmallVec::new, |known| {
         fold(Arc::make_mut(&mut known.seen));
         known.rows.clone()
     })

@@ -12,6 +12,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::num::NonZero;
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::doors::{DoorId, Doors};
@@ -103,8 +104,8 @@ struct Entry {
 /// The doors that share a [`PortKey`], and the canary while no connection comes about.
 #[derive(Debug, Default)]
 struct Port {
-    /// In order. A list, for most ports have one door.
-    doors: Vec<DoorId>,
+    /// In order. Most ports have one.
+    doors: SmallVec<[DoorId; 1]>,
     canary: Option<DoorId>,
     /// When the canary's failure was last shared with all.
     shared: Option<Instant>,
@@ -418,7 +419,7 @@ impl Queue {
             newcomers
         } else {
             port.shared = Some(now);
-            port.doors.clone()
+            port.doors.to_vec()
         };
         others.retain(|id| *id != job.id);
         let mut sharing = Vec::with_capacity(others.len());
@@ -577,9 +578,6 @@ impl Queue {
 impl Port {
     fn join(&mut self, id: DoorId) {
         if let Err(at) = self.doors.binary_search(&id) {
-            if self.doors.is_empty() {
-                self.doors.reserve_exact(1);
-            }
             self.doors.insert(at, id);
             self.newcomers.push(id);
         }
