@@ -269,7 +269,7 @@ mod tests {
             ..ObjectReference::default()
         };
         let change = Change {
-            subject: Subject::Row(Box::new(row)),
+            subject: Subject::Row(row),
             finding,
             holds,
         };

@@ -350,6 +350,7 @@ pub(super) fn values(verdict: &Verdict, family: &str) -> Vec<(String, f64)> {
     let labels = |extra: &crate::model::Extra| match extra {
         crate::model::Extra::None => String::new(),
         crate::model::Extra::Word(word) => (*word).to_owned(),
+        crate::model::Extra::Words(first, second) => format!("{first}/{second}"),
         crate::model::Extra::Texts(texts) => texts.join("/"),
     };
     samples

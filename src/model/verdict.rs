@@ -52,6 +52,8 @@ pub enum Extra {
     None,
     /// One label, whose value is from a closed set.
     Word(&'static str),
+    /// Two labels, whose values are from closed sets.
+    Words(&'static str, &'static str),
     /// Label values in the order of [`Family::labels`], unescaped.
     Texts(Arc<[Box<str>]>),
 }

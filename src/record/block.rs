@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::model::{Extra, Row, Sample, Scope, StoredPlace};
 
 use super::catalogue::{Catalogue, FamilyIndex};
-use super::text::push_label;
+use super::text::{push_label, push_labels};
+use super::words::{WordId, Words};
 
 /// Label text and values, in the order of the catalogue. No two samples of a block have the same
 /// family and labels.
@@ -14,20 +15,28 @@ use super::text::push_label;
 pub(super) struct Block {
     labels: RowLabels,
     samples: Box<[Rendered]>,
-    /// The samples' own labels, one after the other.
+    /// The samples' own labels, but for those that are words, one after the other.
     extras: Box<str>,
 }
 
-/// A sample: the family, where its own labels end in `Block::extras`, and the value.
+/// A sample: the family, its own labels, and the value. Small, for a row has some dozens.
 #[derive(Clone, Copy, Debug)]
 struct Rendered {
     value: f64,
+    /// Where its own labels end in `Block::extras`.
     end: u32,
     family: FamilyIndex,
+    /// Its own labels where they are words; then it has none in `Block::extras`.
+    words: Option<WordId>,
 }
 
-/// A sample with its family's place, and where the text of its own labels stands.
-type Placed = (FamilyIndex, Range<usize>, f64);
+/// A sample with its family's place, and its own labels: words, or where their text stands.
+struct Placed {
+    family: FamilyIndex,
+    words: Option<WordId>,
+    own: Range<usize>,
+    value: f64,
+}
 
 /// The labels of a row as text: `source="…",namespace="…",name="…",host="…",port="…",address="…"`.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -95,16 +104,25 @@ impl Block {
     /// Renders `samples`. Of two with the same family and labels the first counts; families that
     /// are not in the catalogue are left out.
     pub(super) fn new(catalogue: &Catalogue, labels: RowLabels, samples: &[Sample]) -> Self {
+        let mut words = catalogue.words();
         let mut text = String::with_capacity(EXTRAS);
         let mut placed = Vec::with_capacity(samples.len());
         for sample in samples {
-            if let Some(place) = catalogue.place(sample.family.name) {
+            if let Some(family) = catalogue.place(sample.family.name) {
                 let start = text.len();
-                render(&mut text, sample);
-                placed.push((place, start..text.len(), sample.value));
+                let words = render(&mut text, &mut words, sample);
+                placed.push(Placed {
+                    family,
+                    words,
+                    own: start..text.len(),
+                    value: sample.value,
+                });
             }
         }
-        let key = |(place, own, _): &Placed| (*place, text.get(own.clone()).unwrap_or_default());
+        let key = |one: &Placed| match one.words {
+            Some(id) => (one.family, words.text(id)),
+            None => (one.family, text.get(one.own.clone()).unwrap_or_default()),
+        };
         // Stable, so that of equals the first stays the first.
         placed.sort_by(|a, b| key(a).cmp(&key(b)));
         placed.dedup_by(|later, first| key(later) == key(first));
@@ -112,19 +130,20 @@ impl Block {
     }
 
     fn pack(labels: RowLabels, text: &str, placed: &[Placed]) -> Self {
-        let mut extras = String::with_capacity(placed.iter().map(|(_, own, _)| own.len()).sum());
+        let mut extras = String::with_capacity(placed.iter().map(|one| one.own.len()).sum());
         let mut samples = Vec::with_capacity(placed.len());
-        for (family, own, value) in placed {
-            extras.push_str(text.get(own.clone()).unwrap_or_default());
+        for one in placed {
+            extras.push_str(text.get(one.own.clone()).unwrap_or_default());
             // Texts are cut at 128 characters, so that this is out of reach; nothing would be
             // served beyond it rather than something wrong.
             let Ok(end) = u32::try_from(extras.len()) else {
                 break;
             };
             samples.push(Rendered {
-                value: *value,
+                value: one.value,
                 end,
-                family: *family,
+                family: one.family,
+                words: one.words,
             });
         }
         Self {
@@ -175,9 +194,12 @@ impl Cursor {
     }
 
     /// The next sample: its own labels as text, and its value.
-    pub(super) fn peek(&self) -> Option<(&str, f64)> {
+    pub(super) fn peek<'a>(&'a self, words: &'a Words) -> Option<(&'a str, f64)> {
         let place = self.sample as usize;
         let sample = self.block.samples.get(place)?;
+        if let Some(id) = sample.words {
+            return Some((words.text(id), sample.value));
+        }
         let before = place
             .checked_sub(1)
             .and_then(|before| self.block.samples.get(before));
@@ -194,21 +216,22 @@ impl Cursor {
     }
 }
 
-/// Appends a sample's own labels as text.
-fn render(out: &mut String, sample: &Sample) {
-    let names = sample.family.labels.iter();
-    match &sample.extra {
-        Extra::None => {}
-        Extra::Word(word) => names.take(1).for_each(|name| push_label(out, name, word)),
+/// Appends a sample's own labels as text, unless they are words, which it gives.
+fn render(out: &mut String, words: &mut Words, sample: &Sample) -> Option<WordId> {
+    let values = match &sample.extra {
+        Extra::None => return None,
+        Extra::Word(word) => (*word, None),
+        Extra::Words(first, second) => (*first, Some(*second)),
         Extra::Texts(texts) => {
-            for (at, (name, text)) in names.zip(texts.iter()).enumerate() {
-                if at > 0 {
-                    out.push(',');
-                }
-                push_label(out, name, text);
-            }
+            push_labels(out, sample.family, texts.iter().map(|text| &**text));
+            return None;
         }
+    };
+    let id = words.id(sample.family, values);
+    if id.is_none() {
+        push_labels(out, sample.family, [values.0].into_iter().chain(values.1));
     }
+    id
 }
 
 fn push_next(out: &mut String, name: &str, value: &str) {
@@ -227,10 +250,10 @@ mod tests {
         Catalogue::new(&[&SUCCESS, &NOT_AFTER, &INFO], &[], Standing::default())
     }
 
-    fn of(block: &Arc<Block>, family: FamilyIndex) -> Vec<(String, f64)> {
+    fn of((words, block): &(Words, Arc<Block>), family: FamilyIndex) -> Vec<(String, f64)> {
         let mut found = Vec::new();
         let mut cursor = Cursor::new(Arc::clone(block));
-        while let Some((extra, value)) = cursor.peek() {
+        while let Some((extra, value)) = cursor.peek(words) {
             if cursor.family() == Some(family) {
                 found.push((extra.to_owned(), value));
             }
@@ -243,8 +266,10 @@ mod tests {
         (extra.to_owned(), value)
     }
 
-    fn block(samples: &[Sample]) -> Arc<Block> {
-        Arc::new(Block::new(&catalogue(), RowLabels::default(), samples))
+    fn block(samples: &[Sample]) -> (Words, Arc<Block>) {
+        let catalogue = catalogue();
+        let block = Block::new(&catalogue, RowLabels::default(), samples);
+        (catalogue.words().texts(), Arc::new(block))
     }
 
     #[test]

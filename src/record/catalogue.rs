@@ -1,10 +1,12 @@
 //! The families that are served, in their order, with the text that is the same for every sample.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::model::{Family, Kind, Scope};
 
 use super::text::{Format, push_help, push_label};
+use super::words::Words;
 
 /// A family's place in the [`Catalogue`].
 pub(super) type FamilyIndex = u16;
@@ -25,6 +27,7 @@ pub struct Standing<'a> {
 pub(super) struct Catalogue {
     entries: Vec<Entry>,
     places: HashMap<&'static str, FamilyIndex>,
+    words: Mutex<Words>,
 }
 
 /// One family with its prepared text.
@@ -50,6 +53,7 @@ impl Catalogue {
         let mut catalogue = Self {
             entries: Vec::new(),
             places: HashMap::new(),
+            words: Mutex::default(),
         };
         for &family in families {
             if !disabled.iter().any(|name| name == family.name) {
@@ -72,6 +76,12 @@ impl Catalogue {
     /// Where the family of this name stands, if it is served.
     pub(super) fn place(&self, name: &str) -> Option<FamilyIndex> {
         self.places.get(name).copied()
+    }
+
+    /// The words that samples carry as labels. Locked for no longer than a row takes to render;
+    /// one that was poisoned holds no less than it did.
+    pub(super) fn words(&self) -> MutexGuard<'_, Words> {
+        self.words.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The family at this place.

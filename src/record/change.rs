@@ -19,7 +19,7 @@ pub struct Change {
 #[derive(Clone, Debug)]
 pub enum Subject {
     /// A target.
-    Row(Box<RowRecord>),
+    Row(RowRecord),
     /// What is stored.
     Stored(StoredRecord),
 }
@@ -29,8 +29,8 @@ pub enum Subject {
 pub enum Where {
     /// A target's place.
     Row(Place),
-    /// That of what is stored.
-    Stored(StoredPlace),
+    /// That of what is stored. Boxed: there are many more targets.
+    Stored(Box<StoredPlace>),
 }
 
 impl Subject {
@@ -39,7 +39,7 @@ impl Subject {
     pub fn place(&self) -> Where {
         match self {
             Self::Row(row) => Where::Row(row.target.row.place().clone()),
-            Self::Stored(record) => Where::Stored(record.object.place.clone()),
+            Self::Stored(record) => Where::Stored(Box::new(record.object.place.clone())),
         }
     }
 }
@@ -57,7 +57,7 @@ impl Judged for RowRecord {
     }
 
     fn subject(self) -> Subject {
-        Subject::Row(Box::new(self))
+        Subject::Row(self)
     }
 }
 
@@ -74,8 +74,7 @@ impl Judged for StoredRecord {
 /// From one verdict to the next; before the first, and after the last, there is none. Particulars that
 /// change, as days that remain do, are no change.
 pub(super) fn changes<T: Judged>(old: Option<&T>, new: Option<&T>) -> Vec<Change> {
-    let of = |one: Option<&T>| one.map_or_else(Vec::new, |one| one.findings().to_vec());
-    let (before, after) = (of(old), of(new));
+    let (before, after) = (findings_of(old), findings_of(new));
     let Some(subject) = new.or(old) else {
         return Vec::new();
     };
@@ -96,6 +95,10 @@ pub(super) fn changes<T: Judged>(old: Option<&T>, new: Option<&T>) -> Vec<Change
     let gone = gone.map(|finding| change(finding, false));
     gone.chain(appeared.map(|finding| change(finding, true)))
         .collect()
+}
+
+fn findings_of<T: Judged>(one: Option<&T>) -> &[Finding] {
+    one.map_or(&[], T::findings)
 }
 
 #[cfg(test)]

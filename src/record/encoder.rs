@@ -10,6 +10,7 @@ use crate::model::Scope;
 use super::block::{Block, Cursor};
 use super::catalogue::{Catalogue, Entry, FamilyIndex};
 use super::text::{Format, push_number};
+use super::words::Words;
 
 /// A chunk is sent once it is this long, in bytes: large enough that the cost of passing it on
 /// does not count, small enough that a slow reader holds little.
@@ -29,6 +30,7 @@ const ROWS_A_CHUNK: usize = 16 * 1024;
 pub struct Encoder {
     catalogue: Arc<Catalogue>,
     rows: Vec<Cursor>,
+    words: Words,
     family: FamilyIndex,
     row: usize,
     page: Page,
@@ -36,8 +38,11 @@ pub struct Encoder {
 
 impl Encoder {
     pub(super) fn new(catalogue: Arc<Catalogue>, blocks: Vec<Arc<Block>>, format: Format) -> Self {
+        // All that the blocks carry: they were made before.
+        let words = catalogue.words().texts();
         Self {
             catalogue,
+            words,
             rows: blocks.into_iter().map(Cursor::new).collect(),
             family: 0,
             row: 0,
@@ -66,7 +71,7 @@ impl Iterator for Encoder {
                     return Some(self.page.take());
                 }
                 if row.family() == Some(self.family) {
-                    self.page.write(self.family, entry, row);
+                    self.page.write(self.family, entry, row, &self.words);
                 }
                 self.row += 1;
                 seen += 1;
@@ -96,7 +101,7 @@ struct Page {
 
 impl Page {
     /// Writes the samples that a row has of a family; it has at least one.
-    fn write(&mut self, family: FamilyIndex, entry: &Entry, row: &mut Cursor) {
+    fn write(&mut self, family: FamilyIndex, entry: &Entry, row: &mut Cursor, words: &Words) {
         let scope = entry.family.scope;
         if !self.headed {
             self.text.push_str(entry.head(self.format));
@@ -106,7 +111,7 @@ impl Page {
             self.enter_host(entry, row.block());
         }
         while row.family() == Some(family)
-            && let Some((extra, value)) = row.peek()
+            && let Some((extra, value)) = row.peek(words)
         {
             if scope == Scope::HostCount {
                 let labels = row.block().labels(scope).into();

@@ -12,6 +12,7 @@
 //! [`Own`] holds the exporter's metrics about itself, [`Progress`] whether the first pass is made.
 
 mod text;
+mod words;
 mod catalogue;
 mod change;
 mod block;

@@ -1,5 +1,6 @@
 //! A row as it is kept: what was declared, what is wrong with it, and its samples as text.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::model::{
@@ -11,15 +12,27 @@ use super::block::{Block, RowLabels};
 use super::catalogue::Catalogue;
 use super::summary::{FINDING, OWNER, WAIVED};
 
-/// The last verdict of one row; cheap to clone.
+/// The last verdict of one row. Shared: whoever reads all rows copies a pointer for each.
 #[derive(Clone, Debug)]
-pub struct RowRecord {
+pub struct RowRecord(Arc<LastVerdict>);
+
+impl Deref for RowRecord {
+    type Target = LastVerdict;
+
+    fn deref(&self) -> &LastVerdict {
+        &self.0
+    }
+}
+
+/// The parts of a [`RowRecord`].
+#[derive(Debug)]
+pub struct LastVerdict {
     /// What was declared.
     pub target: Arc<Target>,
     /// What is wrong with it.
-    pub findings: Arc<[Finding]>,
+    pub findings: Box<[Finding]>,
     /// What is wrong with it and accepted.
-    pub waived: Arc<[Waived]>,
+    pub waived: Box<[Waived]>,
     /// All of it in one word.
     pub posture: Posture,
     /// And in a few.
@@ -62,7 +75,7 @@ impl RowRecord {
         samples.extend(verdict.findings.iter().map(finding_sample));
         samples.extend(verdict.waived.iter().map(waived_sample));
         samples.extend(owner_samples(&target));
-        Self {
+        Self(Arc::new(LastVerdict {
             posture,
             summary: verdict.summary,
             seen,
@@ -70,7 +83,7 @@ impl RowRecord {
             waived: verdict.waived.into(),
             block: Arc::new(Block::new(catalogue, RowLabels::of(&target.row), &samples)),
             target,
-        }
+        }))
     }
 }
 
@@ -108,10 +121,9 @@ fn may_be_closed(expect: &Expectation) -> bool {
 }
 
 fn finding_sample(finding: &Finding) -> Sample {
-    let texts = [finding.spec.name, finding.severity.label()];
     Sample {
         family: &FINDING,
-        extra: Extra::Texts(texts.map(Box::from).into()),
+        extra: Extra::Words(finding.spec.name, finding.severity.label()),
         value: 1.0,
     }
 }

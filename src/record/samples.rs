@@ -165,14 +165,25 @@ pub(crate) fn record(target: Target, verdict: Verdict, seen: Seen) -> RowRecord 
 pub(crate) fn store(rows: impl IntoIterator<Item = RowRecord>) -> Store {
     let store = Store::new(&[], &[], Standing::default());
     for row in rows {
-        let verdict = Verdict {
-            findings: row.findings.to_vec(),
-            waived: row.waived.to_vec(),
-            summary: row.summary,
-            ..Verdict::default()
-        };
         let probed = row.summary.not_after.is_some();
-        store.publish(row.target, verdict, probed, row.seen);
+        let target = Arc::clone(&row.target);
+        store.publish(target, verdict_of(&row), probed, row.seen.clone());
     }
     store
+}
+
+/// The row as it would be of a target that is a little different.
+pub(crate) fn edited(row: &RowRecord, change: impl FnOnce(&mut Target)) -> RowRecord {
+    let mut target = Target::clone(&row.target);
+    change(&mut target);
+    record(target, verdict_of(row), row.seen.clone())
+}
+
+fn verdict_of(row: &RowRecord) -> Verdict {
+    Verdict {
+        findings: row.findings.to_vec(),
+        waived: row.waived.to_vec(),
+        summary: row.summary,
+        ..Verdict::default()
+    }
 }

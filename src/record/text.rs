@@ -1,5 +1,7 @@
 //! The two text formats: what they are called, how they escape and how they write numbers.
 
+use crate::model::Family;
+
 /// A text format that Prometheus scrapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -35,6 +37,20 @@ pub(super) fn push_label(out: &mut String, name: &str, value: &str) {
     out.push_str("=\"");
     push_escaped(out, value, true);
     out.push('"');
+}
+
+/// Appends a family's own labels with these values, in order; labels beyond them are left out.
+pub(super) fn push_labels<'a>(
+    out: &mut String,
+    family: &Family,
+    values: impl Iterator<Item = &'a str>,
+) {
+    for (at, (name, value)) in family.labels.iter().zip(values).enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        push_label(out, name, value);
+    }
 }
 
 /// Appends a HELP text: only OpenMetrics escapes quotes there.

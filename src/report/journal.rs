@@ -49,7 +49,7 @@ struct CertificateLine<'a> {
 /// runbooks are read.
 pub fn tell(change: &Change, base: &str) {
     let line = match &change.subject {
-        Subject::Row(row) => Line::from(&**row),
+        Subject::Row(row) => Line::from(row),
         Subject::Stored(record) => Line {
             source: record.object.place.source,
             namespace: text(&record.object.place.namespace),

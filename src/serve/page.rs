@@ -234,7 +234,7 @@ fn findings(html: &mut Html, row: &RowRecord) {
         .summary
         .failure
         .map(|reason| format!(" ({})", reason.label()));
-    for finding in row.findings.iter() {
+    for finding in &row.findings {
         let why = failure
             .as_deref()
             .filter(|_| finding.spec.name == "unreachable");
@@ -249,7 +249,7 @@ fn findings(html: &mut Html, row: &RowRecord) {
             ],
         );
     }
-    for waived in row.waived.iter() {
+    for waived in &row.waived {
         html.put(
             "<li class=\"dim\">{}, accepted until {}</li>",
             &[waived.finding.spec.name, &waived.waiver.until],

@@ -187,6 +187,7 @@ fn sum(lines: &[Line]) -> String {
 mod tests {
     use super::super::render;
     use super::*;
+    use crate::record::samples::edited;
     use crate::report::samples::{NOW, closed, expired, good, good_for, unseen};
 
     fn table(rows: Vec<RowRecord>) -> String {
@@ -267,10 +268,9 @@ ok        late.example    in 80d   1.3
 
     #[test]
     fn a_host_with_several_addresses_is_told_apart_by_them() {
-        let mut other = expired("shop.example");
-        std::sync::Arc::make_mut(&mut other.target)
-            .row
-            .edit(|row| row.address = "192.0.2.2".into());
+        let other = edited(&expired("shop.example"), |target| {
+            target.row.edit(|row| row.address = "192.0.2.2".into());
+        });
         let text = table(vec![expired("shop.example"), other]);
         assert!(
             text.contains("shop.example at 192.0.2.1 ") && text.contains(" at 192.0.2.2 "),
