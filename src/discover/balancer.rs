@@ -33,6 +33,8 @@ pub(super) fn addresses(
         }
     }
     addresses.retain(|(_, ports)| !ports.is_empty());
+    // Thousands of objects keep theirs, of mostly one.
+    addresses.shrink_to_fit();
     match (addresses.is_empty(), published.is_empty()) {
         (false, _) => Ok(addresses),
         (true, true) => Err(DropReason::NoAddress),

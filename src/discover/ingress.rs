@@ -81,13 +81,12 @@ pub(super) struct Facts {
     pub(super) class: Option<Arc<str>>,
     /// Those of its annotations that some controller reads.
     pub(super) annotations: BTreeMap<String, String>,
-    /// Every host once, in the object's order.
-    hosts: Vec<Host>,
+    /// Every host once, in the object's order, with what declares TLS for it.
+    hosts: Vec<(Host, Option<TlsEntry>)>,
     /// The paths of each host's rules, where there are others than `/`.
     paths: HashMap<Host, Vec<RequestPath>>,
     /// What is no host.
     dropped: Vec<Dropped>,
-    tls: TlsHosts,
     /// Every address once, with its TCP ports; or why there is none.
     published: Result<Vec<(Address, Vec<u16>)>, DropReason>,
 }
@@ -101,6 +100,11 @@ impl Facts {
         let annotation = annotation.and_then(|all| all.get(CLASS_ANNOTATION));
         let class = spec.ingress_class_name.as_ref().or(annotation);
         let (hosts, dropped) = hosts(spec);
+        let tls = TlsHosts::of(spec.tls.as_deref().unwrap_or_default());
+        let with_tls = hosts.into_iter().map(|host| {
+            let entry = tls.entry(&host).cloned();
+            (host, entry)
+        });
         Self {
             class: class
                 .filter(|name| !name.is_empty())
@@ -109,10 +113,9 @@ impl Facts {
                 .filter(|(key, _)| reads(key) || world::reads(key) || backend::reads(key))
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect(),
-            hosts,
+            hosts: with_tls.collect(),
             paths: paths(spec),
             dropped,
-            tls: TlsHosts::of(spec.tls.as_deref().unwrap_or_default()),
             published: addresses(published(ingress)),
         }
     }
@@ -133,8 +136,7 @@ pub(super) fn targets(owner: &Owner, facts: &Facts, manner: &Manner) -> Targets 
 
 /// The object's own hosts, then those that its annotations add.
 fn exposed(facts: &Facts, manner: &Manner, dropped: &mut Vec<Dropped>) -> Vec<Exposed> {
-    let own = facts.hosts.iter().map(|host| {
-        let entry = facts.tls.entry(host);
+    let own = facts.hosts.iter().map(|(host, entry)| {
         let tls = manner.tls || entry.is_some();
         let plaintext = match manner.plaintext {
             // Without TLS there is nothing to redirect to, nor to be served beside.
@@ -147,7 +149,7 @@ fn exposed(facts: &Facts, manner: &Manner, dropped: &mut Vec<Dropped>) -> Vec<Ex
             tls,
             plaintext,
             paths: Paths::new(paths.to_vec(), plaintext),
-            secret: entry
+            secret: (entry.as_ref())
                 .and_then(|entry| entry.secret.clone())
                 .filter(|_| !manner.certificate_elsewhere)
                 // For hosts that nobody named, controllers have a default.
@@ -155,7 +157,7 @@ fn exposed(facts: &Facts, manner: &Manner, dropped: &mut Vec<Dropped>) -> Vec<Ex
         }
     });
     let mut exposed: Vec<_> = own.collect();
-    let mut seen: HashSet<_> = facts.hosts.iter().map(Host::label).collect();
+    let mut seen: HashSet<_> = exposed.iter().map(|one| one.host.label()).collect();
     let mut added = Vec::new();
     if manner.www {
         added.extend(exposed.iter().filter_map(|exposed| {
@@ -255,7 +257,6 @@ fn paths(spec: &IngressSpec) -> HashMap<Host, Vec<RequestPath>> {
 }
 
 /// For which hosts the object declares TLS.
-#[derive(Clone, Debug)]
 struct TlsHosts {
     /// An entry without hosts leaves them to the controller: all.
     all: Option<TlsEntry>,

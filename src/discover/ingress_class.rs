@@ -13,6 +13,7 @@ use super::controller::{Manner, goes_by, manner};
 use super::frontend_config;
 use super::index::Index;
 use super::ingress::{Facts, targets};
+use super::object::shared;
 use super::{Declared, Object, ObjectKey, backend, world};
 use crate::model::{PlaintextRule, Target, UnixTime};
 
@@ -77,7 +78,7 @@ impl Class {
             .filter(|_| !manner.certificate_elsewhere);
         for target in targets {
             let clear = clear.iter().filter(|_| target.expect.tls);
-            target.expect.remarks = open.iter().chain(clear).cloned().collect();
+            target.expect.remarks = shared(open.iter().chain(clear).cloned());
         }
     }
 }

@@ -52,6 +52,16 @@ impl From<Object<Targets>> for Declared {
     }
 }
 
+/// A list to be shared. One of nothing, as most targets have of most things, takes no memory.
+pub(super) fn shared<T>(values: impl Iterator<Item = T>) -> Arc<[T]> {
+    let mut values = values.peekable();
+    if values.peek().is_none() {
+        Arc::default()
+    } else {
+        values.collect()
+    }
+}
+
 /// What belongs to one object.
 pub(super) trait Keyed {
     /// The object's name within its source.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::demands::demanded_at;
 use super::host::Host;
-use super::object::Targets;
+use super::object::{Targets, shared};
 use super::paths::Paths;
 use super::{DropReason, Dropped};
 use crate::model::{
@@ -174,7 +174,7 @@ impl Published<'_> {
                 name: self.name.cloned(),
                 roots: RootsRef::Public,
                 plaintext: self.plaintext,
-                in_clear: self.paths.in_clear.as_slice().into(),
+                in_clear: shared(self.paths.in_clear.iter().cloned()),
                 secret: self.secret.cloned(),
                 ..Expectation::default()
             },

@@ -13,20 +13,20 @@ use super::words::{WordId, Words};
 /// family and labels.
 #[derive(Debug, Default)]
 pub(super) struct Block {
-    labels: RowLabels,
+    /// The row's labels, then the samples' own, but for those that are words.
+    text: Box<str>,
+    row: Span,
     samples: Box<[Rendered]>,
-    /// The samples' own labels, but for those that are words, one after the other.
-    extras: Box<str>,
 }
 
 /// A sample: the family, its own labels, and the value. Small, for a row has some dozens.
 #[derive(Clone, Copy, Debug)]
 struct Rendered {
     value: f64,
-    /// Where its own labels end in `Block::extras`.
+    /// Where its own labels end in `Block::text`.
     end: u32,
     family: FamilyIndex,
-    /// Its own labels where they are words; then it has none in `Block::extras`.
+    /// Its own labels where they are words; then it has none in `Block::text`.
     words: Option<WordId>,
 }
 
@@ -41,11 +41,21 @@ struct Placed {
 /// The labels of a row as text: `source="…",namespace="…",name="…",host="…",port="…",address="…"`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct RowLabels {
-    text: Box<str>,
-    /// Where `name="…"` stands.
-    name: Range<usize>,
-    /// Where the text ends for [`Scope::Host`].
+    text: String,
+    span: Span,
+}
+
+/// Where the parts of a row's labels stand in a text that begins with them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Span {
+    /// Where `name="…"` begins, with its comma.
+    name: usize,
+    /// Where that ends.
+    name_end: usize,
+    /// Where the labels end for [`Scope::Host`].
     host_end: usize,
+    /// Where all end.
+    end: usize,
 }
 
 /// Room for the labels of most rows, in bytes, and for the samples' own labels.
@@ -77,26 +87,31 @@ impl RowLabels {
         push_next(&mut text, "port", port);
         let host_end = text.len();
         push_next(&mut text, "address", address);
-        Self {
-            text: text.into(),
-            name: before_name..after_name,
+        let span = Span {
+            name: before_name,
+            name_end: after_name,
             host_end,
-        }
+            end: text.len(),
+        };
+        Self { text, span }
     }
+}
 
+impl Span {
     /// What tells one host from another: all but the name and the address.
-    fn host(&self) -> (&str, &str) {
-        let part = |range: Range<usize>| self.text.get(range).unwrap_or_default();
-        (part(0..self.name.start), part(self.name.end..self.host_end))
+    fn host(self, text: &str) -> (&str, &str) {
+        let part = |range: Range<usize>| text.get(range).unwrap_or_default();
+        (part(0..self.name), part(self.name_end..self.host_end))
     }
 
-    fn within(&self, scope: Scope) -> &str {
-        match scope {
-            Scope::Target => &self.text,
-            Scope::Host | Scope::HostCount => self.text.get(..self.host_end).unwrap_or_default(),
-            Scope::Object => self.text.get(..self.name.end).unwrap_or_default(),
-            Scope::Own => "",
-        }
+    fn within(self, text: &str, scope: Scope) -> &str {
+        let end = match scope {
+            Scope::Target => self.end,
+            Scope::Host | Scope::HostCount => self.host_end,
+            Scope::Object => self.name_end,
+            Scope::Own => 0,
+        };
+        text.get(..end).unwrap_or_default()
     }
 }
 
@@ -130,13 +145,17 @@ impl Block {
     }
 
     fn pack(labels: RowLabels, text: &str, placed: &[Placed]) -> Self {
-        let mut extras = String::with_capacity(placed.iter().map(|one| one.own.len()).sum());
+        let RowLabels {
+            text: mut all,
+            span,
+        } = labels;
+        all.reserve_exact(placed.iter().map(|one| one.own.len()).sum());
         let mut samples = Vec::with_capacity(placed.len());
         for one in placed {
-            extras.push_str(text.get(one.own.clone()).unwrap_or_default());
+            all.push_str(text.get(one.own.clone()).unwrap_or_default());
             // Texts are cut at 128 characters, so that this is out of reach; nothing would be
             // served beyond it rather than something wrong.
-            let Ok(end) = u32::try_from(extras.len()) else {
+            let Ok(end) = u32::try_from(all.len()) else {
                 break;
             };
             samples.push(Rendered {
@@ -147,20 +166,20 @@ impl Block {
             });
         }
         Self {
-            labels,
+            text: all.into(),
+            row: span,
             samples: samples.into(),
-            extras: extras.into(),
         }
     }
 
     /// The row's labels that a family of this scope carries.
     pub(super) fn labels(&self, scope: Scope) -> &str {
-        self.labels.within(scope)
+        self.row.within(&self.text, scope)
     }
 
     /// Whether the row is of the same source, namespace, host and port as `other`.
     pub(super) fn same_host(&self, other: &Self) -> bool {
-        self.labels.host() == other.labels.host()
+        self.row.host(&self.text) == other.row.host(&other.text)
     }
 }
 
@@ -203,8 +222,8 @@ impl Cursor {
         let before = place
             .checked_sub(1)
             .and_then(|before| self.block.samples.get(before));
-        let start = before.map_or(0, |before| before.end as usize);
-        let extra = self.block.extras.get(start..sample.end as usize)?;
+        let start = before.map_or(self.block.row.end, |before| before.end as usize);
+        let extra = self.block.text.get(start..sample.end as usize)?;
         Some((extra, sample.value))
     }
 
@@ -276,17 +295,18 @@ mod tests {
     fn the_rows_labels_are_in_order_and_the_address_is_last() {
         let mut row = row("shop.test", "127.0.0.1");
         row.name = "a\"b".into();
-        let labels = RowLabels::of(&row);
+        let RowLabels { text, span } = RowLabels::of(&row);
+        let within = |scope| span.within(&text, scope);
         let host =
             r#"source="ingress",namespace="default",name="a\"b",host="shop.test",port="443""#;
-        assert_eq!(labels.within(Scope::Host), host);
+        assert_eq!(within(Scope::Host), host);
         assert_eq!(
-            labels.within(Scope::Target),
+            within(Scope::Target),
             format!("{host},address=\"127.0.0.1\"")
         );
         let object = r#"source="ingress",namespace="default",name="a\"b""#;
-        assert_eq!(labels.within(Scope::Object), object);
-        assert_eq!(labels.within(Scope::Own), "");
+        assert_eq!(within(Scope::Object), object);
+        assert_eq!(within(Scope::Own), "");
     }
 
     #[test]
