@@ -24,7 +24,9 @@ fn every_fixture_declares_exactly_what_is_written_beside_it() {
         let mut read = objects.kept("Ingress", ingress);
         read.extend(objects.kept("IngressClass", class));
         let params = |_: &Owner, params| Kept::Params(IngressClassParams::annotations(params));
-        read.extend(objects.kept("IngressClassParams", params));
+        for kind in class_params::KINDS {
+            read.extend(objects.kept(kind.name, params));
+        }
         let frontend = |_: &Owner, frontend| Kept::Frontend(FrontendConfig::plaintext(&frontend));
         read.extend(objects.kept("FrontendConfig", frontend));
         folded(Ingresses::default(), read)
