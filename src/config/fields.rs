@@ -8,7 +8,7 @@ use super::node::Value;
 use super::value::{self, MAX_TIMEOUT};
 use super::{
     Caps, Config, Discovery, Events, Expiry, Files, Metrics, PerAddress, ProbeEndpoint, Profile,
-    Security, Threshold, Trust, expectation, rule, secret, suggest, target,
+    Resolve, Security, Threshold, Trust, expectation, rule, secret, suggest, target,
 };
 use crate::model::clean;
 
@@ -58,6 +58,7 @@ impl Default for Config {
             vantage: String::new(),
             trust: Trust::default(),
             namespaces: Vec::new(),
+            resolve: Resolve::default(),
             discovery: Discovery::default(),
             rules: Vec::new(),
             targets: Vec::new(),
@@ -201,6 +202,28 @@ impl Section for Config {
             inside: None,
         },
         Field {
+            name: "resolve",
+            kind: "`status`, `dns` or `both`",
+            default: "status",
+            meaning: "Where hosts are dialled that Ingresses, Gateways and routes declare: `status`: \
+                      at the addresses that their controllers published; `dns`: at what their own \
+                      names resolve to where this instance stands; `both`: at both, as targets \
+                      that `address` tells apart. The ports are the published ones, and what has no \
+                      published address is not dialled. Tenants choose host names: `security` holds \
+                      for what they resolve to.",
+            read: |config, written| {
+                written.set(&mut config.resolve, |v| {
+                    let words = [
+                        ("status", Resolve::Status),
+                        ("dns", Resolve::Dns),
+                        ("both", Resolve::Both),
+                    ];
+                    value::choice(v, &words)
+                });
+            },
+            inside: None,
+        },
+        Field {
             name: "discovery",
             kind: "map",
             default: "{}",
@@ -304,7 +327,6 @@ impl Section for Config {
             inside: Some(rows::<Security>),
         },
     ];
-    const PLANNED: &'static [&'static str] = &["resolve"];
 }
 
 fn profile(value: &Value) -> Result<Profile, String> {

@@ -172,6 +172,8 @@ pub struct Config {
     pub trust: Trust,
     /// The namespaces to look at; empty for all.
     pub namespaces: Vec<String>,
+    /// Where discovered hosts are dialled.
+    pub resolve: Resolve,
     /// Which sources are on.
     pub discovery: Discovery,
     /// First match wins.
@@ -212,6 +214,18 @@ pub struct Caps {
     pub total: usize,
     /// In any one namespace.
     pub per_namespace: usize,
+}
+
+/// Where the hosts that objects of the cluster publish are dialled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Resolve {
+    /// At the addresses that their controllers published.
+    #[default]
+    Status,
+    /// At what DNS says of them.
+    Dns,
+    /// At both.
+    Both,
 }
 
 /// A profile that somebody else drew up: of Mozilla's "Server Side TLS" 6.0, or of `OpenShift`'s

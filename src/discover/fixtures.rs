@@ -134,7 +134,7 @@ pub(super) fn check(source: &str, discover: impl Fn(&Objects) -> Vec<Declared>) 
 }
 
 /// One line for each object, then one for each of its targets and dropped hosts.
-fn rendered(all: &[Declared]) -> String {
+pub(super) fn rendered(all: &[Declared]) -> String {
     let mut text = String::new();
     for declared in all {
         writeln!(text, "{}", named(&declared.object)).unwrap();

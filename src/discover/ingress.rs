@@ -358,3 +358,5 @@ fn listening(address: &Address, listeners: &Listeners) -> Vec<Front> {
 #[cfg(test)]
 #[path = "ingress_test.rs"]
 mod tests;
+#[cfg(test)]
+pub(super) use tests::declared as declared_for_tests;
