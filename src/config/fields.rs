@@ -294,7 +294,7 @@ impl Section for Config {
             name: "metrics",
             kind: "map",
             default: "{}",
-            meaning: "What is left out of the metrics.",
+            meaning: "What is left out of the metrics, and what is added.",
             read: |config, written| written.section(&mut config.metrics),
             inside: Some(rows::<Metrics>),
         },
@@ -434,20 +434,31 @@ impl Section for Threshold {
 }
 
 impl Section for Metrics {
-    const FIELDS: &'static [Field<Self>] = &[Field {
-        name: "disabled",
-        kind: "list of texts",
-        default: "[]",
-        meaning: "Names of metric families that are not served.",
-        read: |metrics, written| {
-            let families = written.reader.names.families;
-            written.list(&mut metrics.disabled, |item| {
-                item.value(|v| family(v, families))
-            });
+    const FIELDS: &'static [Field<Self>] = &[
+        Field {
+            name: "disabled",
+            kind: "list of texts",
+            default: "[]",
+            meaning: "Names of metric families that are not served.",
+            read: |metrics, written| {
+                let families = written.reader.names.families;
+                written.list(&mut metrics.disabled, |item| {
+                    item.value(|v| family(v, families))
+                });
+            },
+            inside: None,
         },
-        inside: None,
-    }];
-    const PLANNED: &'static [&'static str] = &["per_ip"];
+        Field {
+            name: "per_ip",
+            kind: "`true` or `false`",
+            default: "false",
+            meaning: "Whether each IP address behind a target's name has series of its own \
+                      (`kube_https_ip_*`, with the label `ip`): up to five for each, of up to sixteen \
+                      addresses. They come and go as DNS changes.",
+            read: |metrics, written| written.set(&mut metrics.per_ip, value::flag),
+            inside: None,
+        },
+    ];
 }
 
 fn family(value: &Value, families: &[&str]) -> Result<String, String> {

@@ -188,7 +188,7 @@ pub struct Config {
     pub secrets: Vec<SecretName>,
     /// More fingerprints of controllers' default certificates.
     pub default_certificates: Vec<Fingerprint>,
-    /// What is left out of the metrics.
+    /// What is left out of the metrics, and what is added.
     pub metrics: Metrics,
     /// Events on the objects that declare targets.
     pub events: Events,
@@ -285,11 +285,13 @@ pub struct Threshold {
     pub cap: Duration,
 }
 
-/// What is left out of the metrics.
+/// What is left out of the metrics, and what is added.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metrics {
     /// Names of target families that are not served.
     pub disabled: Vec<String>,
+    /// Whether each address behind a target's name has metrics of its own.
+    pub per_ip: bool,
 }
 
 /// What `check` fails on.
