@@ -8,7 +8,7 @@ use super::node::Value;
 use super::value::{self, MAX_TIMEOUT};
 use super::{
     Caps, Config, Discovery, Events, Expiry, Files, Metrics, PerAddress, ProbeEndpoint, Profile,
-    Security, Threshold, Trust, expectation, rule, secret, suggest, target,
+    Resolve, Security, Threshold, Trust, expectation, rule, secret, suggest, target,
 };
 use crate::model::clean;
 
@@ -58,6 +58,7 @@ impl Default for Config {
             vantage: String::new(),
             trust: Trust::default(),
             namespaces: Vec::new(),
+            resolve: Resolve::default(),
             discovery: Discovery::default(),
             rules: Vec::new(),
             targets: Vec::new(),
@@ -201,6 +202,28 @@ impl Section for Config {
             inside: None,
         },
         Field {
+            name: "resolve",
+            kind: "`status`, `dns` or `both`",
+            default: "status",
+            meaning: "Where hosts are dialled that Ingresses, Gateways and routes declare: `status`: \
+                      at the addresses that their controllers published; `dns`: at what their own \
+                      names resolve to where this instance stands; `both`: at both, as targets \
+                      that `address` tells apart. The ports are the published ones, and what has no \
+                      published address is not dialled. Tenants choose host names: `security` holds \
+                      for what they resolve to.",
+            read: |config, written| {
+                written.set(&mut config.resolve, |v| {
+                    let words = [
+                        ("status", Resolve::Status),
+                        ("dns", Resolve::Dns),
+                        ("both", Resolve::Both),
+                    ];
+                    value::choice(v, &words)
+                });
+            },
+            inside: None,
+        },
+        Field {
             name: "discovery",
             kind: "map",
             default: "{}",
@@ -271,7 +294,7 @@ impl Section for Config {
             name: "metrics",
             kind: "map",
             default: "{}",
-            meaning: "What is left out of the metrics.",
+            meaning: "What is left out of the metrics, and what is added.",
             read: |config, written| written.section(&mut config.metrics),
             inside: Some(rows::<Metrics>),
         },
@@ -304,7 +327,6 @@ impl Section for Config {
             inside: Some(rows::<Security>),
         },
     ];
-    const PLANNED: &'static [&'static str] = &["resolve"];
 }
 
 fn profile(value: &Value) -> Result<Profile, String> {
@@ -412,20 +434,31 @@ impl Section for Threshold {
 }
 
 impl Section for Metrics {
-    const FIELDS: &'static [Field<Self>] = &[Field {
-        name: "disabled",
-        kind: "list of texts",
-        default: "[]",
-        meaning: "Names of metric families that are not served.",
-        read: |metrics, written| {
-            let families = written.reader.names.families;
-            written.list(&mut metrics.disabled, |item| {
-                item.value(|v| family(v, families))
-            });
+    const FIELDS: &'static [Field<Self>] = &[
+        Field {
+            name: "disabled",
+            kind: "list of texts",
+            default: "[]",
+            meaning: "Names of metric families that are not served.",
+            read: |metrics, written| {
+                let families = written.reader.names.families;
+                written.list(&mut metrics.disabled, |item| {
+                    item.value(|v| family(v, families))
+                });
+            },
+            inside: None,
         },
-        inside: None,
-    }];
-    const PLANNED: &'static [&'static str] = &["per_ip"];
+        Field {
+            name: "per_ip",
+            kind: "`true` or `false`",
+            default: "false",
+            meaning: "Whether each IP address behind a target's name has series of its own \
+                      (`kube_https_ip_*`, with the label `ip`): up to five for each, of up to sixteen \
+                      addresses. They come and go as DNS changes.",
+            read: |metrics, written| written.set(&mut metrics.per_ip, value::flag),
+            inside: None,
+        },
+    ];
 }
 
 fn family(value: &Value, families: &[&str]) -> Result<String, String> {

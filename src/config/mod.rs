@@ -172,6 +172,8 @@ pub struct Config {
     pub trust: Trust,
     /// The namespaces to look at; empty for all.
     pub namespaces: Vec<String>,
+    /// Where discovered hosts are dialled.
+    pub resolve: Resolve,
     /// Which sources are on.
     pub discovery: Discovery,
     /// First match wins.
@@ -186,7 +188,7 @@ pub struct Config {
     pub secrets: Vec<SecretName>,
     /// More fingerprints of controllers' default certificates.
     pub default_certificates: Vec<Fingerprint>,
-    /// What is left out of the metrics.
+    /// What is left out of the metrics, and what is added.
     pub metrics: Metrics,
     /// Events on the objects that declare targets.
     pub events: Events,
@@ -212,6 +214,18 @@ pub struct Caps {
     pub total: usize,
     /// In any one namespace.
     pub per_namespace: usize,
+}
+
+/// Where the hosts that objects of the cluster publish are dialled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Resolve {
+    /// At the addresses that their controllers published.
+    #[default]
+    Status,
+    /// At what DNS says of them.
+    Dns,
+    /// At both.
+    Both,
 }
 
 /// A profile that somebody else drew up: of Mozilla's "Server Side TLS" 6.0, or of `OpenShift`'s
@@ -271,11 +285,13 @@ pub struct Threshold {
     pub cap: Duration,
 }
 
-/// What is left out of the metrics.
+/// What is left out of the metrics, and what is added.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metrics {
     /// Names of target families that are not served.
     pub disabled: Vec<String>,
+    /// Whether each address behind a target's name has metrics of its own.
+    pub per_ip: bool,
 }
 
 /// What `check` fails on.

@@ -142,10 +142,10 @@ const CONTROLLERS: &[Controller] = &[
             switch("ssl-passthrough", When::True, Effect::TlsElsewhere),
         ],
     },
-    // The AWS Load Balancer Controller. Whether HTTP redirects may be another object's to say
-    // (`ssl-redirect` holds for all of a group), so that the expectation stays.
+    // AWS's. Whether HTTP redirects may be another object's to say (`ssl-redirect` holds for all of a
+    // group), so that the expectation stays.
     Controller {
-        names: &["ingress.k8s.aws/alb"],
+        names: ALB,
         prefixes: &["alb.ingress.kubernetes.io/"],
         switches: &[
             switch("listen-ports", When::Set, Effect::Listeners),
@@ -199,12 +199,13 @@ const CONTROLLERS: &[Controller] = &[
     },
 ];
 
-/// The controllers that never take a certificate from a Secret: a load balancer of AWS has those of
-/// its certificate manager.
-const WITHOUT_SECRETS: &[&str] = &["ingress.k8s.aws/alb"];
+/// The AWS Load Balancer Controller, and that of EKS Auto Mode. They never take a certificate from a
+/// Secret: their load balancers have those of AWS's certificate manager.
+const ALB: &[&str] = &["ingress.k8s.aws/alb", "eks.amazonaws.com/alb"];
 
-fn takes_no_secret(controller: &str) -> bool {
-    WITHOUT_SECRETS.contains(&controller)
+/// Whether it is one of AWS's.
+pub(super) fn is_alb(controller: &str) -> bool {
+    ALB.contains(&controller)
 }
 
 /// Whether any controller that goes by `class` alone is known.
@@ -242,7 +243,7 @@ pub(super) fn manner(controller: Option<&str>, annotations: &BTreeMap<String, St
             Effect::Certificate => certificate = true,
         }
     }
-    manner.certificate_elsewhere |= certificate || controller.is_some_and(takes_no_secret);
+    manner.certificate_elsewhere |= certificate || controller.is_some_and(is_alb);
     manner.tls |= match &manner.listeners {
         Some(listeners) => !listeners.https.is_empty(),
         None => certificate,

@@ -60,12 +60,15 @@ impl Edge {
                 ports,
             }
         });
+        let annotations = service.metadata.annotations;
         let addresses = addresses(&entries.collect::<Vec<_>>()).ok()?;
         Some(Self {
             labels: service.metadata.labels.unwrap_or_default(),
             selector: spec.selector.unwrap_or_default(),
             addresses: addresses.into_iter().map(|(address, _)| address).collect(),
-            ports: spec.ports.iter().flatten().filter_map(port).collect(),
+            ports: (spec.ports.iter().flatten())
+                .filter_map(|written| port(written, annotations.as_ref()))
+                .collect(),
         })
     }
 
@@ -100,13 +103,13 @@ impl Edge {
     }
 }
 
-fn port(port: &ServicePort) -> Option<Port> {
+fn port(port: &ServicePort, annotations: Option<&BTreeMap<String, String>>) -> Option<Port> {
     let is_tcp = matches!(port.protocol.as_deref(), None | Some("" | "TCP"));
     let number = u16::try_from(port.port).ok().filter(|number| *number != 0);
     Some(Port {
         name: port.name.clone().unwrap_or_default(),
         number: number.filter(|_| is_tcp)?,
-        speaks: speaks(port),
+        speaks: speaks(port, annotations),
     })
 }
 

@@ -29,7 +29,12 @@ impl Objects {
         kind: &'static str,
         read: impl Fn(&Owner, K) -> T,
     ) -> Vec<Object<T>> {
-        let of_kind = self.0.iter().filter(|object| object["kind"] == kind);
+        // Kinds of the same name are told apart by their groups.
+        let (name, group) = kind.split_once('.').unwrap_or((kind, ""));
+        let version = |object: &Value| object["apiVersion"].as_str().unwrap_or_default().to_owned();
+        let of_kind = self.0.iter().filter(|&object| {
+            object["kind"] == name && (group.is_empty() || version(object).starts_with(group))
+        });
         let object = |written: &Value| {
             let text = |field: &str| written["metadata"][field].as_str().unwrap_or_default();
             let created = written["metadata"]["created"].as_i64();
@@ -129,7 +134,7 @@ pub(super) fn check(source: &str, discover: impl Fn(&Objects) -> Vec<Declared>) 
 }
 
 /// One line for each object, then one for each of its targets and dropped hosts.
-fn rendered(all: &[Declared]) -> String {
+pub(super) fn rendered(all: &[Declared]) -> String {
     let mut text = String::new();
     for declared in all {
         writeln!(text, "{}", named(&declared.object)).unwrap();

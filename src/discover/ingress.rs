@@ -36,7 +36,8 @@ pub(super) const SOURCE: Source = Source {
     access: &[
         INGRESSES.access(),
         CLASSES.access(),
-        class_params::KIND.access(),
+        class_params::KINDS[0].access(),
+        class_params::KINDS[1].access(),
         frontend_config::KIND.access(),
     ],
     enabled: |config| config.discovery.has(NAME),
@@ -60,15 +61,17 @@ fn start(context: &Context, cluster: &Cluster) -> BoxStream<'static, Update> {
     let classes = Watch::all(context, cluster, CLASSES, |owner, class| {
         Kept::Class(Class::of(owner.created, &class))
     });
-    let params = Watch::all(context, cluster, class_params::KIND, |_, params| {
-        Kept::Params(IngressClassParams::annotations(params))
+    let params = class_params::KINDS.into_iter().flat_map(|kind| {
+        Watch::all(context, cluster, kind, |_, params| {
+            Kept::Params(IngressClassParams::annotations(params))
+        })
     });
     let frontends = Watch::all(context, cluster, frontend_config::KIND, |_, frontend| {
         Kept::Frontend(FrontendConfig::plaintext(&frontend))
     });
     let ingresses = ingresses.into_iter().map(Watch::stream);
     let classes = classes.into_iter().map(|watch| watch.optional().stream());
-    let params = params.into_iter().map(|watch| watch.optional().stream());
+    let params = params.map(|watch| watch.optional().stream());
     let frontends = (frontends.into_iter()).map(|watch| watch.optional().stream());
     let parts = ingresses.chain(classes).chain(params).chain(frontends);
     indexed(Ingresses::default(), parts.collect())
@@ -356,3 +359,5 @@ fn listening(address: &Address, listeners: &Listeners) -> Vec<Front> {
 #[cfg(test)]
 #[path = "ingress_test.rs"]
 mod tests;
+#[cfg(test)]
+pub(super) use tests::declared as declared_for_tests;

@@ -44,11 +44,12 @@ pub(super) struct Class {
 }
 
 /// Where a class says more (`spec.parameters`).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Parameters {
     Nowhere,
-    /// In the `IngressClassParams` of this name.
-    Aws(Arc<str>),
+    /// In the `IngressClassParams` of this name, of the kind that [`class_params::KINDS`] has by
+    /// this one.
+    Aws(&'static str, Arc<str>),
     /// In an object of another controller's own.
     Elsewhere,
 }
@@ -85,12 +86,9 @@ impl Class {
 
 impl Parameters {
     fn of(written: &IngressClassParametersReference) -> Self {
-        let kind = class_params::KIND;
-        let group = written.api_group.as_deref();
-        if (group, &*written.kind) == (Some(kind.group), kind.name) {
-            Self::Aws(written.name.as_str().into())
-        } else {
-            Self::Elsewhere
+        match class_params::meant(written.api_group.as_deref(), &written.kind) {
+            Some(kind) => Self::Aws(kind.name, written.name.as_str().into()),
+            None => Self::Elsewhere,
         }
     }
 }
@@ -133,7 +131,7 @@ pub(super) struct Ingresses {
     /// The Ingresses that name it.
     members: HashMap<Named, BTreeSet<ObjectKey>>,
     classes: HashMap<Arc<str>, Class>,
-    params: HashMap<Arc<str>, Annotations>,
+    params: HashMap<Parameters, Annotations>,
     /// What each says of plaintext.
     frontends: HashMap<Named, PlaintextRule>,
 }
@@ -145,7 +143,7 @@ impl Index for Ingresses {
         let key = ObjectKey::from(&object.owner);
         let facts = match object.kept {
             Some(Kept::Class(class)) => return self.set_class(&key.name, Some(class)),
-            Some(Kept::Params(params)) => return self.set_params(&key.name, Some(&params)),
+            Some(Kept::Params(params)) => return self.set_params(&key, Some(&params)),
             Some(Kept::Frontend(plaintext)) => return self.set_frontend(&key, plaintext),
             // What cannot be read counts for nothing.
             None if key.kind != INGRESS => return self.take(&key),
@@ -171,7 +169,7 @@ impl Index for Ingresses {
                 self.forget(key);
                 vec![key.clone()]
             }
-            kind if kind == class_params::KIND.name => self.set_params(&key.name, None),
+            kind if class_params::are(kind) => self.set_params(key, None),
             kind if kind == frontend_config::KIND.name => self.set_frontend(key, None),
             _ => self.set_class(&key.name, None),
         }
@@ -242,11 +240,11 @@ impl Ingresses {
     }
 
     /// Puts the parameters of classes, or takes them away. Gives the Ingresses that this may concern.
-    fn set_params(&mut self, name: &Arc<str>, params: Option<&Annotations>) -> Vec<ObjectKey> {
-        if !set(&mut self.params, Arc::clone(name), params) {
+    fn set_params(&mut self, key: &ObjectKey, params: Option<&Annotations>) -> Vec<ObjectKey> {
+        let theirs = Parameters::Aws(key.kind, Arc::clone(&key.name));
+        if !set(&mut self.params, theirs.clone(), params) {
             return Vec::new();
         }
-        let theirs = Parameters::Aws(Arc::clone(name));
         let classes = (self.classes.iter()).filter(|(_, class)| class.parameters == theirs);
         let concerned = classes.flat_map(|(name, class)| {
             let without = class.is_default.then_some(None);
@@ -272,10 +270,7 @@ impl Ingresses {
     fn told<'a>(&self, facts: &'a Facts, class: Option<&Class>) -> Told<'a> {
         let own = Cow::Borrowed(&facts.annotations);
         let parameters = class.map_or(&Parameters::Nowhere, |class| &class.parameters);
-        let params = match parameters {
-            Parameters::Aws(name) => self.params.get(name),
-            Parameters::Nowhere | Parameters::Elsewhere => None,
-        };
+        let params = self.params.get(parameters);
         Told {
             unknown_parameters: *parameters != Parameters::Nowhere && params.is_none(),
             annotations: match params {

@@ -1,5 +1,7 @@
 //! Tests of knowing which controller serves an Ingress.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -158,6 +160,12 @@ const FRONTEND: &str = "networking.gke.io/v1beta1.FrontendConfig";
 
 #[test]
 fn parameters_count_when_they_come_for_the_ingresses_of_the_classes_that_name_them() {
+    for kind in class_params::KINDS {
+        parameters_count(kind.name, kind.group);
+    }
+}
+
+fn parameters_count(kind: &'static str, group: &str) {
     let mut index = Ingresses::default();
     index.put(ingress("a", Some("edge")));
     index.put(ingress("b", Some("other")));
@@ -167,7 +175,7 @@ fn parameters_count_when_they_come_for_the_ingresses_of_the_classes_that_name_th
             "metadata": {"annotations": annotations},
             "spec": {
                 "controller": "ingress.k8s.aws/alb",
-                "parameters": {"apiGroup": "elbv2.k8s.aws", "kind": "IngressClassParams", "name": "p"},
+                "parameters": {"apiGroup": group, "kind": "IngressClassParams", "name": "p"},
             },
         });
         let class = Class::of(None, &serde_json::from_value(value).unwrap());
@@ -177,10 +185,16 @@ fn parameters_count_when_they_come_for_the_ingresses_of_the_classes_that_name_th
         let spec = json!({"spec": {"scheme": scheme}});
         let params: class_params::IngressClassParams = serde_json::from_value(spec).unwrap();
         let kept = Kept::Params(params.annotations());
-        object("IngressClassParams", "p", Some(kept))
+        object(kind, "p", Some(kept))
     };
     index.put(with_parameters("edge", &json!({})));
     index.put(class("other", "ingress.k8s.aws/alb", &json!({}), 1));
+    // The other kind's of that name are not meant.
+    let others = class_params::KINDS.map(|kind| kind.name);
+    for other in others.into_iter().filter(|other| *other != kind) {
+        let kept = Kept::Params(BTreeMap::from([("a".to_owned(), "b".to_owned())]));
+        assert_eq!(index.put(object(other, "p", Some(kept))), []);
+    }
     let is_open = |index: &Ingresses| {
         let declared = index.declared(&key("Ingress", "a")).unwrap();
         !declared.targets[0].expect.remarks.is_empty()
@@ -194,9 +208,9 @@ fn parameters_count_when_they_come_for_the_ingresses_of_the_classes_that_name_th
     // The default class is that of those that name none.
     let default = json!({"ingressclass.kubernetes.io/is-default-class": "true"});
     index.put(with_parameters("edge", &default));
-    let gone = key("IngressClassParams", "p");
+    let gone = key(kind, "p");
     assert_eq!(names(&index.take(&gone)), ["a", "c"]);
-    let unreadable = object("IngressClassParams", "p", None);
+    let unreadable = object(kind, "p", None);
     assert_eq!(index.put(unreadable), []);
 }
 

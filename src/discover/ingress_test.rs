@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::super::fixtures::{check, folded};
+use super::super::Declared;
+use super::super::fixtures::{Objects, check, folded};
 use super::super::published::TARGETS_PER_OBJECT;
 use super::*;
 use crate::model::UnixTime;
@@ -18,17 +19,22 @@ fn owner() -> Owner {
 
 #[test]
 fn every_fixture_declares_exactly_what_is_written_beside_it() {
-    check(NAME, |objects| {
-        let class = |owner: &Owner, class| Kept::Class(Class::of(owner.created, &class));
-        let ingress = |_: &Owner, ingress| Kept::Ingress(Facts::of(&ingress));
-        let mut read = objects.kept("Ingress", ingress);
-        read.extend(objects.kept("IngressClass", class));
-        let params = |_: &Owner, params| Kept::Params(IngressClassParams::annotations(params));
-        read.extend(objects.kept("IngressClassParams", params));
-        let frontend = |_: &Owner, frontend| Kept::Frontend(FrontendConfig::plaintext(&frontend));
-        read.extend(objects.kept("FrontendConfig", frontend));
-        folded(Ingresses::default(), read)
-    });
+    check(NAME, declared);
+}
+
+/// What these objects declare together.
+pub(in crate::discover) fn declared(objects: &Objects) -> Vec<Declared> {
+    let class = |owner: &Owner, class| Kept::Class(Class::of(owner.created, &class));
+    let ingress = |_: &Owner, ingress| Kept::Ingress(Facts::of(&ingress));
+    let mut read = objects.kept("Ingress", ingress);
+    read.extend(objects.kept("IngressClass", class));
+    let params = |_: &Owner, params| Kept::Params(IngressClassParams::annotations(params));
+    for kind in class_params::KINDS {
+        read.extend(objects.kept(kind.name, params));
+    }
+    let frontend = |_: &Owner, frontend| Kept::Frontend(FrontendConfig::plaintext(&frontend));
+    read.extend(objects.kept("FrontendConfig", frontend));
+    folded(Ingresses::default(), read)
 }
 
 #[test]

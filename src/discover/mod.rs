@@ -50,6 +50,7 @@ mod paths;
 mod permission;
 mod openshift;
 mod own_names;
+mod resolve;
 mod pod;
 mod poll;
 mod access_review;
@@ -162,7 +163,9 @@ pub fn start(context: &Context) -> BoxStream<'static, (&'static str, Update)> {
             (Start::Cluster(start), Some(cluster)) => start(context, cluster),
             (Start::Cluster(_), None) => return None,
         };
-        Some(journal::logged(source.name, updates))
+        let (name, how) = (source.name, context.config.resolve);
+        let led = updates.map(move |update| resolve::led(name, how, update));
+        Some(journal::logged(name, led.boxed()))
     }))
     .boxed()
 }

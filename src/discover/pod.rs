@@ -119,13 +119,20 @@ struct Status {
     phase: String,
     #[serde(rename = "hostIP")]
     host_ip: String,
+    #[serde(rename = "hostIPs")]
+    host_ips: Vec<StatusIp>,
     #[serde(rename = "podIPs")]
-    pod_ips: Vec<PodIp>,
+    pod_ips: Vec<StatusIp>,
 }
 
 #[derive(Debug, Deserialize)]
-struct PodIp {
+struct StatusIp {
     ip: String,
+}
+
+/// Those that are IP addresses.
+fn parsed(ips: &[StatusIp]) -> impl Iterator<Item = IpAddr> {
+    ips.iter().filter_map(|ip| ip.ip.parse().ok())
 }
 
 impl Spec {
@@ -144,16 +151,19 @@ impl Spec {
 }
 
 impl Pod {
-    /// Where its host ports are: at the node's address; in the node's own network, at all of its
-    /// addresses that the pod has.
+    /// Where its host ports are: at the node's address, and at the one that the node has of the
+    /// other family where the pod has that family too, for only then is there anything to lead there
+    /// (CNI's plugin `portmap`); in the node's own network, at all of its addresses that the pod has.
     fn addresses(&self) -> BTreeSet<IpAddr> {
-        let own = self
-            .status
-            .pod_ips
-            .iter()
-            .filter(|_| self.spec.host_network);
-        let all = own.map(|own| &own.ip).chain([&self.status.host_ip]);
-        all.filter_map(|ip| ip.parse().ok()).collect()
+        let own: Vec<_> = parsed(&self.status.pod_ips).collect();
+        let family = |ip: &IpAddr| own.iter().any(|own| own.is_ipv4() == ip.is_ipv4());
+        let first = self.status.host_ip.parse::<IpAddr>().ok();
+        let mut all: BTreeSet<_> = parsed(&self.status.host_ips).filter(family).collect();
+        all.extend(first);
+        if self.spec.host_network {
+            all.extend(own);
+        }
+        all
     }
 }
 
@@ -165,13 +175,15 @@ impl Port {
         said_by(&self.name, self.at_node).or_else(by_own)
     }
 
-    /// Which of the node's addresses it is at: all, or the one that it names. At a loopback address
-    /// nobody else can reach it.
+    /// Which of the node's addresses it is at: all, those of a family where it names that one's
+    /// unspecified address, or the one that it names. At a loopback address nobody else can reach it.
     fn at(&self, addresses: &BTreeSet<IpAddr>) -> BTreeSet<IpAddr> {
         match self.host_ip.parse::<IpAddr>() {
             Ok(ip) if ip.is_loopback() => BTreeSet::new(),
             Ok(ip) if !ip.is_unspecified() => [ip].into(),
-            _ => addresses.clone(),
+            Ok(IpAddr::V4(_)) => addresses.iter().copied().filter(IpAddr::is_ipv4).collect(),
+            // What listens at `::` is at both, as a rule.
+            Ok(IpAddr::V6(_)) | Err(_) => addresses.clone(),
         }
     }
 }

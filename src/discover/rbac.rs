@@ -114,6 +114,7 @@ mod tests {
                 "Cluster: list+watch /nodes ",
                 "Cluster: list+watch /services ",
                 "Cluster: list+watch config.openshift.io/infrastructures cluster",
+                "Cluster: list+watch eks.amazonaws.com/ingressclassparams ",
                 "Cluster: list+watch elbv2.k8s.aws/ingressclassparams ",
                 "Cluster: list+watch networking.gke.io/frontendconfigs ",
                 "Cluster: list+watch networking.k8s.io/ingressclasses ",

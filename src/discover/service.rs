@@ -136,7 +136,7 @@ pub(super) fn exposed(service: &Service) -> Exposed {
     }
     let is_tcp = |port: &&ServicePort| matches!(port.protocol.as_deref(), None | Some("" | "TCP"));
     for port in spec.ports.iter().flatten().filter(is_tcp) {
-        match speaks(port) {
+        match speaks(port, service.metadata.annotations.as_ref()) {
             Some(speaks) => entrances.add(port, speaks, &mut exposed),
             None => exposed.dropped.push(DropReason::Unsupported),
         }

@@ -4,6 +4,8 @@
 //! Ports that say nothing of HTTP or TLS are left alone: a `mysqld` locks out a host that breaks off
 //! a hundred handshakes (`max_connect_errors`), and a node's address is shared by many.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::ServicePort;
 
 /// What is expected of a port.
@@ -37,21 +39,41 @@ const WORDS: &[(&str, Speaks)] = &[
     ("kubernetes.io/ws", Http),
 ];
 
+/// Google's annotation of Services, from before `appProtocol`: a JSON map from the names of ports to
+/// protocols (GKE's guides to Ingress; `k8s.io/ingress-gce/pkg/annotations`).
+const GOOGLES: &str = "cloud.google.com/app-protocols";
+
+/// What its values say. `HTTP2` goes by TLS alone there.
+const GOOGLES_WORDS: [(&str, Speaks); 3] = [("HTTP", Http), ("HTTPS", Tls), ("HTTP2", Tls)];
+
 /// The end of a port's number that stands for TLS by custom: 443, 6443, 8443, 30443.
 const TLS_ENDING: u16 = 443;
 
 /// The numbers that stand for HTTP in clear by custom.
 const HTTP_NUMBERS: [u16; 4] = [80, 8000, 8080, 8888];
 
-/// What `port` speaks: as its `appProtocol` says, else its name, else its number. `None` where that
-/// is something else than HTTP or TLS, or nothing says.
-pub(super) fn speaks(port: &ServicePort) -> Option<Speaks> {
+/// What `port` of a Service with these annotations speaks: as its `appProtocol` says, else an
+/// annotation, else its name, else its number. `None` where that is something else than HTTP or TLS,
+/// or nothing says.
+pub(super) fn speaks(
+    port: &ServicePort,
+    annotations: Option<&BTreeMap<String, String>>,
+) -> Option<Speaks> {
     let protocol = port.app_protocol.as_deref().unwrap_or_default();
+    let name = port.name.as_deref().unwrap_or_default();
     match protocol.to_ascii_lowercase().as_str() {
         // No more than the port's `protocol` says.
-        "" | "tcp" => said_by(port.name.as_deref().unwrap_or_default(), port.port),
+        "" | "tcp" => by_annotation(annotations, name).or_else(|| said_by(name, port.port)),
         protocol => by_word(protocol),
     }
+}
+
+fn by_annotation(annotations: Option<&BTreeMap<String, String>>, name: &str) -> Option<Speaks> {
+    let written = annotations?.get(GOOGLES)?;
+    let protocols: BTreeMap<String, String> = serde_json::from_str(written).ok()?;
+    let protocol = protocols.get(name)?;
+    let mut words = GOOGLES_WORDS.into_iter();
+    words.find_map(|(known, speaks)| (known == protocol).then_some(speaks))
 }
 
 /// What a port with this name, which may be empty, and number speaks: as its name says, else its
@@ -87,12 +109,13 @@ mod tests {
 
     fn port(app_protocol: &str, name: &str, number: i32) -> Option<Speaks> {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        speaks(&ServicePort {
+        let port = ServicePort {
             app_protocol: some(app_protocol),
             name: some(name),
             port: number,
             ..ServicePort::default()
-        })
+        };
+        speaks(&port, None)
     }
 
     #[test]

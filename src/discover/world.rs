@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Service;
 
+use super::controller::is_alb;
 use crate::model::{Address, Remark, RemarkKind};
 
 /// The networks of a load balancer's clients where `spec.loadBalancerSourceRanges` names none: the
@@ -32,10 +33,7 @@ const SCHEME: &str = "service.beta.kubernetes.io/aws-load-balancer-scheme";
 /// The value of a scheme that makes a load balancer of AWS a public one.
 const PUBLIC: &str = "internet-facing";
 
-/// The AWS Load Balancer Controller.
-const ALB: &str = "ingress.k8s.aws/alb";
-
-/// The prefix of its annotations.
+/// The prefix of the annotations that AWS's controllers of Ingresses read.
 pub(super) const ALB_PREFIX: &str = "alb.ingress.kubernetes.io/";
 
 const ALB_SCHEME: &str = "scheme";
@@ -136,7 +134,7 @@ pub(super) fn open_ingress(
     annotations: &BTreeMap<String, String>,
 ) -> Option<Remark> {
     let annotation = |key: &str| annotations.get(&format!("{ALB_PREFIX}{key}"));
-    let open = controller == ALB
+    let open = is_alb(controller)
         && !unknown_parameters
         && annotation(ALB_SCHEME).is_some_and(|scheme| scheme == PUBLIC)
         && annotation(ALB_CLIENTS).is_none_or(|ranges| has_everybody(ranges))
@@ -290,7 +288,9 @@ mod tests {
             let owned = owned.collect();
             let said =
                 |controller, parameters| open_ingress(controller, parameters, &owned).is_some();
-            assert_eq!(said("ingress.k8s.aws/alb", false), open, "{annotations:?}");
+            for alb in ["ingress.k8s.aws/alb", "eks.amazonaws.com/alb"] {
+                assert_eq!(said(alb, false), open, "{annotations:?}");
+            }
             assert!(!said("ingress.k8s.aws/alb", true) && !said("k8s.io/ingress-nginx", false));
         }
         assert!(!reads("alb.ingress.kubernetes.io/tags"));

@@ -35,6 +35,7 @@ mod profile;
 mod negotiated;
 mod client_certificate;
 mod addresses;
+mod per_ip;
 mod plaintext;
 mod hsts;
 mod anonymous;
@@ -106,6 +107,8 @@ pub struct Policy {
     expiry: Expiry,
     profiles: Vec<Profile>,
     default_certificates: HashSet<Fingerprint>,
+    /// Whether each address behind a name has metrics of its own.
+    per_ip: bool,
     verifier: Verifier,
 }
 
@@ -117,6 +120,7 @@ impl Policy {
             expiry: config.expiry,
             profiles: config.policy.clone(),
             default_certificates: config.default_certificates.iter().copied().collect(),
+            per_ip: config.metrics.per_ip,
             verifier: Verifier::new(roots),
         }
     }
@@ -143,6 +147,7 @@ pub const CHECKS: &[Check] = &[
     negotiated::CHECK,
     client_certificate::CHECK,
     addresses::CHECK,
+    per_ip::CHECK,
     plaintext::CHECK,
     hsts::CHECK,
     anonymous::CHECK,

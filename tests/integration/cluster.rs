@@ -483,10 +483,12 @@ pub(crate) fn needed(namespaces: &[String]) -> BTreeMap<Grant, Vec<PolicyRule>> 
     rules(SOURCES.iter().flat_map(|source| source.access), namespaces)
 }
 
-/// The plural of the tests' kinds: with `es` behind an s, with `ies` for `xy`, else with an s.
+/// The plural of the tests' kinds: with `es` behind an s, with `ies` for `xy`, else with an s, but for
+/// what is many already.
 fn plural(kind: &str) -> String {
     let kind = kind.to_lowercase();
     match kind.strip_suffix('y') {
+        _ if kind.ends_with("params") => kind,
         Some(stem) if !stem.ends_with('a') => format!("{stem}ies"),
         _ if kind.ends_with('s') => format!("{kind}es"),
         _ => format!("{kind}s"),

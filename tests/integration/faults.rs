@@ -182,15 +182,16 @@ async fn a_clock_that_jumps_changes_verdicts_and_no_turn() {
 }
 
 /// Answers every question for IPv4 addresses with 127.0.0.1, but while it is `down`.
-struct Names {
+pub(crate) struct Names {
     down: Arc<AtomicBool>,
     address: SocketAddr,
 }
 
 impl Names {
-    fn start() -> Self {
+    /// At this address, of which each test has its own.
+    pub(crate) fn start(at: [u8; 4]) -> Self {
         // A `resolv.conf` names no port.
-        let socket = UdpSocket::bind(("127.53.53.53", 53)).unwrap();
+        let socket = UdpSocket::bind((std::net::Ipv4Addr::from(at), 53)).unwrap();
         let address = socket.local_addr().unwrap();
         let down = Arc::new(AtomicBool::new(false));
         let is_down = Arc::clone(&down);
@@ -203,6 +204,23 @@ impl Names {
             }
         });
         Self { down, address }
+    }
+
+    /// Starts a program that asks nobody else, in a mount namespace of its own.
+    pub(crate) fn launcher(&self, site: &Site) -> Vec<String> {
+        let resolver = format!("nameserver {}\n", self.address.ip());
+        let resolver = site.write("resolv.conf", &resolver);
+        let bind = format!("mount --bind {resolver} /etc/resolv.conf && exec \"$@\"");
+        let words = [
+            "unshare",
+            "--user",
+            "--map-root-user",
+            "--mount",
+            "sh",
+            "-c",
+        ];
+        let words = words.map(str::to_owned).into_iter();
+        words.chain([bind, "names".to_owned()]).collect()
     }
 }
 
@@ -223,7 +241,7 @@ fn answer(question: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn while_no_name_resolves_what_was_seen_stays_with_its_age() {
     let good = peers::openssl(&CA.leaf(&[NAME]), &[]);
-    let names = Names::start();
+    let names = Names::start([127, 53, 53, 53]);
     let site = Site::new("names");
     let mut config = config(&site, &good);
     config["targets"][0]
@@ -232,19 +250,8 @@ async fn while_no_name_resolves_what_was_seen_stays_with_its_age() {
         .remove("address");
     config["security"] = json!({"allow_networks": ["127.0.0.0/8"]});
     let arguments = configured(&site, &config);
-    let resolver = format!("nameserver {}\n", names.address.ip());
-    let resolver = site.write("resolv.conf", &resolver);
-    let bind = format!("mount --bind {resolver} /etc/resolv.conf && exec \"$@\"");
-    let launcher = [
-        "unshare",
-        "--user",
-        "--map-root-user",
-        "--mount",
-        "sh",
-        "-c",
-        &bind,
-        "names",
-    ];
+    let launcher = names.launcher(&site);
+    let launcher: Vec<_> = launcher.iter().map(String::as_str).collect();
     let exporter = Exporter::start_by(&launcher, site, "serve", &arguments).await;
     is_probed_on(&exporter).await;
 

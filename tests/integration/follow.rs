@@ -11,6 +11,7 @@ use kube::core::ApiResource;
 use kube_https_exporter::config::Config;
 use kube_https_exporter::discover::{Context, Health, permissions};
 use kube_https_exporter::model::{PlaintextRule, UnixTime};
+use serde_json::json;
 
 use crate::ca::CA;
 use crate::cluster::Cluster;
@@ -219,6 +220,79 @@ async fn what_says_more_of_ingresses_counts_while_the_cluster_has_it() {
         .until("removed", |found| {
             rule(found) == Some(PlaintextRule::Redirect)
         })
+        .await;
+    assert!(found.synced("ingress"));
+}
+
+/// An Ingress of EKS Auto Mode, as one whose class has the certificate.
+const AUTO_MODE: &str = "
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: edge}
+spec: {controller: eks.amazonaws.com/alb, parameters: {apiGroup: eks.amazonaws.com, kind: IngressClassParams, name: edge}}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: shop, namespace: default}
+spec:
+  ingressClassName: edge
+  rules: [{host: shop.test, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: s, port: {number: 80}}}}]}}]
+status: {loadBalancer: {ingress: [{ip: 127.0.0.1}]}}
+";
+
+const AUTO_MODE_PARAMS: &str = "
+apiVersion: eks.amazonaws.com/v1
+kind: IngressClassParams
+metadata: {name: edge}
+spec: {scheme: internet-facing, certificateARNs: ['arn:aws:acm:eu-west-1:1:certificate/1']}
+";
+
+#[tokio::test]
+async fn the_certificates_of_a_class_of_eks_auto_mode_count_while_they_may_be_read() {
+    let cluster = Cluster::start().await;
+    cluster.grant_all(ACCOUNT).await;
+    cluster.apply_yaml(AUTO_MODE).await;
+    let declares_tls = |found: &Discovered| {
+        let mut targets = found.targets("ingress");
+        targets.next().map(|target| target.expect.tls)
+    };
+    let mut found = Discovered::start(&cluster, Config::default()).await;
+    found.until("synced", |found| found.synced("ingress")).await;
+    assert_eq!(declares_tls(&found), Some(false));
+
+    // In no namespace, as AWS has it.
+    let properties = json!({
+        "scheme": {"type": "string"},
+        "certificateARNs": {"type": "array", "items": {"type": "string"}},
+    });
+    let spec = json!({"type": "object", "properties": properties});
+    let schema = json!({"type": "object", "properties": {"spec": spec}});
+    let definition = json!({
+        "metadata": {"name": "ingressclassparams.eks.amazonaws.com"},
+        "spec": {
+            "group": "eks.amazonaws.com",
+            "scope": "Cluster",
+            "names": {
+                "kind": "IngressClassParams",
+                "listKind": "IngressClassParamsList",
+                "plural": "ingressclassparams",
+                "singular": "ingressclassparam",
+            },
+            "versions": [{
+                "name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": schema},
+            }],
+        },
+    });
+    cluster.install(&definition).await;
+    cluster.apply_yaml(AUTO_MODE_PARAMS).await;
+    found
+        .until("installed", |found| declares_tls(found) == Some(true))
+        .await;
+    let name = "ingressclassparams.eks.amazonaws.com";
+    cluster.delete::<CustomResourceDefinition>("", name).await;
+    found
+        .until("removed", |found| declares_tls(found) == Some(false))
         .await;
     assert!(found.synced("ingress"));
 }

@@ -34,6 +34,26 @@ pub(crate) const NOT_IN_THE_DEMO: &[(&str, &str)] = &[
         "kube_https_certificate_as_issued",
         "the demo has no cert-manager",
     ),
+    (
+        "kube_https_ip_probe_success",
+        "the demo has no configuration file that could ask for it",
+    ),
+    (
+        "kube_https_ip_probe_failure_info",
+        "the demo has no configuration file that could ask for it",
+    ),
+    (
+        "kube_https_ip_certificate_valid",
+        "the demo has no configuration file that could ask for it",
+    ),
+    (
+        "kube_https_ip_certificate_not_after_timestamp_seconds",
+        "the demo has no configuration file that could ask for it",
+    ),
+    (
+        "kube_https_ip_certificate_info",
+        "the demo has no configuration file that could ask for it",
+    ),
 ];
 
 /// For what is waited for after everything was probed once.

@@ -49,6 +49,8 @@ mod capture;
 mod hostility;
 /// What is discovered in a real cluster, under the access rules of the sources' table.
 mod discovery;
+/// Where the hosts of a real cluster's objects are dialled.
+mod resolve;
 /// How watches get over what happens to them.
 mod follow;
 /// What is discovered of Gateway API, by its own definitions.
