@@ -12,7 +12,7 @@ use crate::model::{
     Acceptance, Address, AddressSeen, At, CertificateFacts, CipherClass, ClientAuth, DeepSeen,
     Expectation, Failure, Group, Handshake, HttpsAnswer, PlainAddressSeen, PlainAnswer, PlainDoor,
     PlainSeen, PlaintextRule, Reason, RequestPath, Requests, RootsRef, RowParts, Severity, Target,
-    TlsDoor, TlsSeen, TlsVersion, Trace, UnixTime, Verdict, VersionSupport,
+    TlsDoor, TlsSeen, TlsVersion, Trace, UnixTime, Validity, Verdict, VersionSupport,
 };
 use crate::probe::chain::read_chain;
 
@@ -33,8 +33,7 @@ pub(super) fn facts() -> CertificateFacts {
         issuer_common_name: String::new(),
         issuer_organization: String::new(),
         serial_number: String::new(),
-        not_before: day(0),
-        not_after: day(1),
+        validity: Validity::between(day(0), day(1)),
         key_algorithm: String::new(),
         key_size: 0,
         signature_algorithm: String::new(),

@@ -103,9 +103,9 @@ fn instants(
     intermediates: &[&Certificate],
 ) -> impl Iterator<Item = PkiTime> {
     let mut ends: Vec<UnixTime> = super::pool::readable(intermediates.iter().copied())
-        .map(|(_, facts)| facts.not_after)
+        .filter_map(|(_, facts)| facts.validity.not_after)
         .collect();
-    ends.push(leaf.not_after);
+    ends.extend(leaf.validity.not_after);
     ends.sort_unstable();
     ends.dedup();
     ends.into_iter().rev().map(|end| {

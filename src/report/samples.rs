@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::model::{
     Acceptance, AddressSeen, At, Certificate, CertificateFacts, Chain, Clients, DeepSeen,
     Fingerprint, Handshake, Passed, PlainAddressSeen, PlainAnswer, PlainSeen, Reason, Severity,
-    Step, Summary, Target, TlsSeen, TlsVersion, Trace, UnixTime, Verdict, VersionSupport, Waived,
-    Waiver,
+    Step, Summary, Target, TlsSeen, TlsVersion, Trace, UnixTime, Validity, Verdict, VersionSupport,
+    Waived, Waiver,
 };
 use crate::record::samples::{EXPIRED, PLAINTEXT, handshake, record, row, target};
 use crate::record::{RowRecord, Seen};
@@ -23,8 +23,10 @@ fn facts(subject: &str, not_after: UnixTime) -> CertificateFacts {
         issuer_common_name: "Test CA".to_owned(),
         issuer_organization: String::new(),
         serial_number: "07".to_owned(),
-        not_before: not_after.saturating_sub(Duration::from_secs(90 * DAY)),
-        not_after,
+        validity: Validity::between(
+            not_after.saturating_sub(Duration::from_secs(90 * DAY)),
+            not_after,
+        ),
         key_algorithm: "ECDSA".to_owned(),
         key_size: 256,
         signature_algorithm: "ECDSA-SHA256".to_owned(),

@@ -266,7 +266,7 @@ impl From<&Step> for StepView {
 pub struct CertificateView<'a> {
     /// Lower-case hexadecimal.
     pub fingerprint_sha256: String,
-    /// Why nothing could be read of it; then all that follows is absent.
+    /// Why nothing could be read of it; then all that follows is absent. Or which dates could not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<&'a str>,
     /// The subject's common name.
@@ -475,13 +475,20 @@ impl<'a> From<&'a Certificate> for CertificateView<'a> {
         let ips = facts.iter().flat_map(|facts| &facts.ip_names);
         Self {
             fingerprint_sha256: certificate.fingerprint.to_string(),
-            unreadable: certificate.facts.as_ref().err().map(AsRef::as_ref),
+            unreadable: match &certificate.facts {
+                Ok(facts) => facts.validity.unreadable(),
+                Err(reason) => Some(reason),
+            },
             subject_common_name: facts.and_then(|facts| text(&facts.subject_common_name)),
             issuer_common_name: facts.and_then(|facts| text(&facts.issuer_common_name)),
             issuer_organization: facts.and_then(|facts| text(&facts.issuer_organization)),
             serial_number: facts.and_then(|facts| text(&facts.serial_number)),
-            not_before: facts.and_then(|facts| When::new(facts.not_before)),
-            not_after: facts.and_then(|facts| When::new(facts.not_after)),
+            not_before: facts
+                .and_then(|facts| facts.validity.not_before)
+                .and_then(When::new),
+            not_after: facts
+                .and_then(|facts| facts.validity.not_after)
+                .and_then(When::new),
             key_algorithm: facts.and_then(|facts| text(&facts.key_algorithm)),
             key_size: facts.map(|facts| facts.key_size).filter(|size| *size > 0),
             signature_algorithm: facts.and_then(|facts| text(&facts.signature_algorithm)),
@@ -585,6 +592,24 @@ mod tests {
             answer,
             &json!({"ip": "192.0.2.1", "answer": "http", "status": 301, "location": "https://shop.example/"})
         );
+    }
+
+    #[test]
+    fn a_date_that_cannot_be_read_is_absent_and_named() {
+        let mut row = expired("shop.example");
+        let tls = Arc::make_mut(&mut row.seen.tls);
+        let seen = tls.addresses[0].handshake.as_mut().unwrap();
+        let chain = Arc::make_mut(&mut seen.value.chain);
+        let facts = chain.certificates[0].facts.as_mut().unwrap();
+        facts.validity.not_after = None;
+        row.summary.not_after = None;
+        let told = told(&row);
+        assert_eq!(told.get("not_after"), None);
+        let leaf = &told["addresses"][0]["chain"][0];
+        assert_eq!(leaf["unreadable"], "notAfter");
+        assert_eq!(leaf["not_before"], "2025-09-30T00:00:00Z");
+        assert_eq!(leaf.get("not_after"), None);
+        assert_eq!(leaf["subject_common_name"], "shop.example");
     }
 
     #[test]
