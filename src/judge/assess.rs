@@ -99,15 +99,12 @@ impl<'a> Assessed<'a> {
         let nobody = case.target.expect.clients == Clients::Nobody;
         let shown = case.tls.addresses.iter().filter(|_| !nobody);
         let addresses = shown.clone().filter_map(seen).collect();
-        let other = |address: &'a crate::model::AddressSeen| {
-            let other = address.deep.as_ref()?.value.other.as_deref()?;
-            let shown = address.handshake.as_ref()?;
-            let is_new = other.value.chain.leaf().map(|leaf| &leaf.fingerprint)
-                != shown.value.chain.leaf().map(|leaf| &leaf.fingerprint);
-            let client_auth = address.client_auth()?;
-            is_new.then(|| Assessment::new(case, address.ip, other, client_auth))
+        let beside = |address: &'a crate::model::AddressSeen| {
+            let client_auth = address.client_auth();
+            let others = address.beside().zip(client_auth);
+            others.map(|(other, auth)| Assessment::new(case, address.ip, other, auth))
         };
-        let others = shown.filter_map(other).collect();
+        let others = shown.filter_map(beside).collect();
         Self {
             case,
             addresses,

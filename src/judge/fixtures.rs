@@ -232,6 +232,19 @@ impl Scene {
         self
     }
 
+    /// The newest address shows this besides to who asks for a key of this kind.
+    pub(super) fn beside(mut self, shown: &Minted, key: &str, bits: u32) -> Self {
+        let newest = self.tls.addresses.last_mut().unwrap();
+        let mut other = newest.handshake.clone().unwrap();
+        let mut chain = read_chain(&[&shown.der]).unwrap();
+        let facts = chain.certificates[0].facts.as_mut().unwrap();
+        (facts.key_algorithm, facts.key_size) = (key.into(), bits);
+        other.value.chain = Arc::new(chain);
+        let deep = newest.deep.get_or_insert_with(|| support("?????"));
+        deep.value.by_key = [other].into();
+        self
+    }
+
     /// Another address, which has never shown a certificate.
     pub(super) fn failing(mut self, reason: Reason) -> Self {
         self.tls.last_attempt = Some(day(0));

@@ -203,7 +203,7 @@ fn groups(assessed: &Assessed<'_>) -> Aspect {
 
 fn certificates(assessed: &Assessed<'_>, profile: Profile) -> Aspect {
     let mut aspect = Aspect::of("certificate", std::iter::empty());
-    for address in &assessed.addresses {
+    for address in assessed.addresses.iter().chain(&assessed.others) {
         let Some(facts) = address.facts else {
             aspect.is_known = false;
             continue;
@@ -396,6 +396,13 @@ mod tests {
             "certificate: ECDSA 521, SHA1-RSA, valid for 367 days",
         ];
         assert_eq!(reasons(&scene), expected);
+    }
+
+    #[test]
+    fn both_certificates_of_a_host_with_two_are_looked_at() {
+        let beside = |bits| reasons(&reading(|_| {}).beside(&pki().leaf, "RSA", bits));
+        assert_eq!(beside(2047), ["certificate: RSA 2047"]);
+        assert_eq!(beside(2048), [""; 0]);
     }
 
     #[test]

@@ -281,6 +281,28 @@ mod tests {
     }
 
     #[test]
+    fn a_default_certificate_is_found_beside_the_host_s_own() {
+        let pki = pki();
+        let shown = |key, bits| {
+            let scene = Scene::new().showing(&[&pki.leaf, &pki.intermediate]);
+            scene
+                .beside(&fake(), key, bits)
+                .judged(&trusting(&pki.root))
+        };
+        let verdict = shown("RSA", 2048);
+        assert_eq!(findings(&verdict), critical(&["certificate_default"]));
+        assert_eq!(
+            detail(&verdict, "certificate_default"),
+            "the RSA certificate beside it: the default certificate: ingress-nginx or HAProxy \
+             Ingress"
+        );
+        assert_eq!(trust(&verdict), ["default"]);
+        assert_eq!(value(&verdict, VALID.name), Some(0.0));
+        // Of the same kind of key it is what was shown once, or will be.
+        assert_eq!(findings(&shown("ECDSA", 256)), []);
+    }
+
+    #[test]
     fn a_configured_fingerprint_is_a_default_even_where_it_is_valid() {
         let pki = pki();
         let scene = Scene::new().showing(&[&pki.leaf, &pki.intermediate]);

@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::model::{
-    Acceptance, AddressSeen, Certificate, ClientAuth, Door, Failure, Finding, Owner, Passed,
-    PlainAddressSeen, PlainAnswer, PlainDoor, PlainSeen, Severity, Step, UnixTime, Waived,
+    Acceptance, AddressSeen, Certificate, ClientAuth, Door, Failure, Finding, Handshake, Owner,
+    Passed, PlainAddressSeen, PlainAnswer, PlainDoor, PlainSeen, Severity, Step, UnixTime, Waived,
 };
 use crate::probe::names::{alert_name, cipher_name, group_name};
 use crate::record::RowRecord;
@@ -192,6 +192,9 @@ pub struct AddressView<'a> {
     pub trace: Vec<StepView>,
     /// The certificates as they were sent, the leaf first.
     pub chain: Vec<CertificateView<'a>>,
+    /// Likewise, by another kind of key: RSA beside ECDSA, where the server has both.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub other_chain: Vec<CertificateView<'a>>,
 }
 
 /// Something that passed.
@@ -450,13 +453,15 @@ impl<'a> From<&'a AddressSeen> for AddressView<'a> {
             hsts: https().find_map(|answer| answer.hsts.as_deref()),
             deep_seen: seen.deep.as_ref().and_then(|seen| When::new(seen.at)),
             trace: seen.trace.0.iter().map(Into::into).collect(),
-            chain: handshake
-                .iter()
-                .flat_map(|seen| &seen.chain.certificates)
-                .map(Into::into)
-                .collect(),
+            chain: chain(handshake),
+            other_chain: chain(seen.beside().map(|other| &other.value)),
         }
     }
+}
+
+fn chain(seen: Option<&Handshake>) -> Vec<CertificateView<'_>> {
+    let sent = seen.into_iter().flat_map(|seen| &seen.chain.certificates);
+    sent.map(Into::into).collect()
 }
 
 /// The answers that are known, in words.
@@ -555,7 +560,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::report::samples::{expired, unseen};
+    use crate::report::samples::{expired, unseen, with_beside};
 
     fn told(row: &RowRecord) -> Value {
         serde_json::to_value(TargetView::from(row)).unwrap()
@@ -592,6 +597,18 @@ mod tests {
             answer,
             &json!({"ip": "192.0.2.1", "answer": "http", "status": 301, "location": "https://shop.example/"})
         );
+    }
+
+    #[test]
+    fn a_certificate_beside_has_a_chain_of_its_own() {
+        let both = told(&with_beside("shop.example", "old.example"));
+        let address = &both["addresses"][0];
+        assert_eq!(address["chain"][0]["subject_common_name"], "shop.example");
+        let other = &address["other_chain"];
+        assert_eq!(other.as_array().unwrap().len(), 1);
+        assert_eq!(other[0]["subject_common_name"], "old.example");
+        let one = told(&expired("shop.example"));
+        assert_eq!(one["addresses"][0].get("other_chain"), None);
     }
 
     #[test]
