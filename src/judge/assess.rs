@@ -12,7 +12,7 @@ use super::trust::{Issuer, Known, Trust};
 use super::{Case, defaults, name};
 use crate::model::{
     Acceptance, At, CertificateFacts, ClientAuth, Clients, DeepSeen, FindingSpec, Handshake,
-    HttpsAnswer, Reason, Severity, Summary, UnixTime, Verdict,
+    HttpsAnswer, Reason, Severity, Summary, UnixTime, Validity, Verdict,
 };
 
 /// How early a certificate is taken as begun. Authorities issue from "now" by their own clock; a
@@ -39,7 +39,7 @@ pub(super) struct Assessment<'a> {
     pub(super) client_auth: ClientAuth,
     /// What the leaf says, where it could be read.
     pub(super) facts: Option<&'a CertificateFacts>,
-    /// Where the leaf stands in its lifetime, where that could be read.
+    /// Where the leaf stands in its lifetime, as far as its dates can be read.
     pub(super) phase: Option<Phase>,
     /// Whether it names the host; true where any name will do.
     pub(super) named: bool,
@@ -72,14 +72,17 @@ pub(super) struct Lapsed {
 }
 
 impl Phase {
-    /// The last second is part of the lifetime (RFC 5280 section 4.1.2.5).
-    pub(super) fn of(not_before: UnixTime, not_after: UnixTime, now: UnixTime) -> Self {
-        if now.as_secs() > not_after.as_secs() {
-            Self::Expired
-        } else if now.saturating_add(CLOCK_SKEW) < not_before {
-            Self::Early
+    /// The last second is part of the lifetime (RFC 5280 section 4.1.2.5). `None` where that hangs
+    /// on a date that cannot be read.
+    pub(super) fn of(validity: Validity, now: UnixTime) -> Option<Self> {
+        let has_passed = |end: UnixTime| now.as_secs() > end.as_secs();
+        let is_to_come = |begin| now.saturating_add(CLOCK_SKEW) < begin;
+        if validity.not_after.is_some_and(has_passed) {
+            Some(Self::Expired)
+        } else if validity.not_before.is_some_and(is_to_come) {
+            Some(Self::Early)
         } else {
-            Self::Valid
+            validity.both().map(|_| Self::Valid)
         }
     }
 }
@@ -96,15 +99,12 @@ impl<'a> Assessed<'a> {
         let nobody = case.target.expect.clients == Clients::Nobody;
         let shown = case.tls.addresses.iter().filter(|_| !nobody);
         let addresses = shown.clone().filter_map(seen).collect();
-        let other = |address: &'a crate::model::AddressSeen| {
-            let other = address.deep.as_ref()?.value.other.as_deref()?;
-            let shown = address.handshake.as_ref()?;
-            let is_new = other.value.chain.leaf().map(|leaf| &leaf.fingerprint)
-                != shown.value.chain.leaf().map(|leaf| &leaf.fingerprint);
-            let client_auth = address.client_auth()?;
-            is_new.then(|| Assessment::new(case, address.ip, other, client_auth))
+        let beside = |address: &'a crate::model::AddressSeen| {
+            let client_auth = address.client_auth();
+            let others = address.beside().zip(client_auth);
+            others.map(|(other, auth)| Assessment::new(case, address.ip, other, auth))
         };
-        let others = shown.filter_map(other).collect();
+        let others = shown.filter_map(beside).collect();
         Self {
             case,
             addresses,
@@ -130,9 +130,7 @@ impl<'a> Assessed<'a> {
         let failures = tls.addresses.iter().map(|address| &address.failure);
         let failures = failures.chain([&tls.failure]).flatten();
         Summary {
-            not_after: shown
-                .and_then(|shown| shown.facts)
-                .map(|facts| facts.not_after),
+            not_after: shown.and_then(Assessment::not_after),
             version: (self.least_favourable_agreed()).map(|shown| shown.seen.value.version),
             failure: failures.map(|failure| failure.reason).min(),
             met: None,
@@ -234,7 +232,7 @@ where
             None => 1,
             Some(true) => 2,
         };
-        (rank, address.facts.map(|facts| facts.not_after), address.ip)
+        (rank, address.not_after(), address.ip)
     })
 }
 
@@ -254,7 +252,7 @@ impl<'a> Assessment<'a> {
             seen,
             client_auth,
             facts,
-            phase: facts.map(|facts| Phase::of(facts.not_before, facts.not_after, now)),
+            phase: facts.and_then(|facts| Phase::of(facts.validity, now)),
             named: match (&expect.name, facts) {
                 (None, _) => true,
                 (Some(name), Some(facts)) => name::names(facts, name),
@@ -264,6 +262,11 @@ impl<'a> Assessment<'a> {
             lapsed: anchored.then(|| lapsed(&known, now)).flatten(),
             known,
         }
+    }
+
+    /// When the leaf expires, where that could be read.
+    fn not_after(&self) -> Option<UnixTime> {
+        self.facts?.validity.not_after
     }
 
     /// Whether somebody meant this certificate for the host, declared or not. A controller answers
@@ -293,8 +296,11 @@ impl<'a> Assessment<'a> {
 fn lapsed(known: &Known, now: UnixTime) -> Option<Lapsed> {
     let intermediates = known.issuers.iter().map(|issuer| (issuer, false));
     let path = intermediates.chain(known.anchor.iter().map(|anchor| (anchor, true)));
-    let mut lapsed = path
-        .filter(|(issuer, _)| Phase::of(issuer.not_before, issuer.not_after, now) != Phase::Valid);
+    let is_over_or_early = |issuer: &Issuer| {
+        let phase = Phase::of(issuer.validity, now);
+        matches!(phase, Some(Phase::Early | Phase::Expired))
+    };
+    let mut lapsed = path.filter(|(issuer, _)| is_over_or_early(issuer));
     lapsed.next().map(|(issuer, is_anchor)| Lapsed {
         issuer: issuer.clone(),
         is_anchor,

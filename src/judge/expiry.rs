@@ -4,7 +4,8 @@
 //! hours is renewed days later than one of a year. Expired is critical, since clients fail now; so
 //! is not yet valid, for the same reason. What is near warns first and is critical once renewal is
 //! clearly overdue. An intermediate counts where it lies on the verified path and ends before the
-//! leaf: then it, not the leaf, is what clients will refuse.
+//! leaf: then it, not the leaf, is what clients will refuse. A date that cannot be read is critical:
+//! OpenSSL, Go, Java and rustls refuse the certificate, whatever the date was meant to be.
 
 use std::time::Duration;
 
@@ -13,12 +14,12 @@ use super::assess::{Assessed, Assessment, Phase};
 use super::trust::{Issuer, Trust};
 use super::words::span;
 use crate::config::{Expiry, Threshold};
-use crate::model::{Family, FindingSpec, Kind, Scope, Severity, UnixTime, Verdict};
+use crate::model::{Family, FindingSpec, Kind, Scope, Severity, UnixTime, Validity, Verdict};
 
 pub(super) const CHECK: Check = Check {
     name: "expiry",
     families: &[NOT_BEFORE, NOT_AFTER],
-    findings: &[EXPIRED, EXPIRING, NOT_YET_VALID],
+    findings: &[EXPIRED, EXPIRING, NOT_YET_VALID, DATE_UNREADABLE],
     judge,
 };
 
@@ -49,6 +50,10 @@ const NOT_YET_VALID: FindingSpec = FindingSpec {
     name: "certificate_not_yet_valid",
     help: "The certificate that is served, or an intermediate that it depends on, is not valid yet",
 };
+pub(super) const DATE_UNREADABLE: FindingSpec = FindingSpec {
+    name: "certificate_date_unreadable",
+    help: "The certificate that is served, or an intermediate that it depends on, has a date that cannot be read, and clients refuse it",
+};
 
 fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
     if let Some(address) = assessed.least_favourable() {
@@ -60,47 +65,52 @@ fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
     assessed.find(verdict, &NOT_YET_VALID, |address| {
         not_yet_valid(address, now)
     });
+    assessed.find(verdict, &DATE_UNREADABLE, date_unreadable);
 }
 
 fn sample(address: &Assessment<'_>, verdict: &mut Verdict) {
-    let leaf = address
-        .facts
-        .map(|facts| (facts.not_before, facts.not_after));
-    let issuers = address.known.issuers.iter();
-    let intermediate = issuers.min_by_key(|issuer| issuer.not_after);
-    let intermediate = intermediate.map(|issuer| (issuer.not_before, issuer.not_after));
-    for (position, dates) in [("leaf", leaf), ("intermediate", intermediate)] {
-        if let Some((not_before, not_after)) = dates {
-            verdict.word(&NOT_BEFORE, position, not_before.as_secs_f64());
-            verdict.word(&NOT_AFTER, position, not_after.as_secs_f64());
+    let leaf = address.facts.map(|facts| facts.validity);
+    let issuers = address.known.issuers.iter().map(|issuer| issuer.validity);
+    let intermediate = issuers
+        .filter(|validity| validity.not_after.is_some())
+        .min_by_key(|validity| validity.not_after);
+    for (position, validity) in [("leaf", leaf), ("intermediate", intermediate)] {
+        let validity = validity.unwrap_or_default();
+        for (family, at) in [
+            (&NOT_BEFORE, validity.not_before),
+            (&NOT_AFTER, validity.not_after),
+        ] {
+            if let Some(at) = at {
+                verdict.word(family, position, at.as_secs_f64());
+            }
         }
     }
 }
 
 fn expired(address: &Assessment<'_>, now: UnixTime) -> Option<(Severity, String)> {
     let facts = address.facts?;
+    let ago = |end| span(now.since(end));
     let detail = if address.phase == Some(Phase::Expired) {
-        format!("expired {} ago", span(now.since(facts.not_after)))
+        format!("expired {} ago", ago(facts.validity.not_after?))
     } else {
         let issuer = lapsed_intermediate(address)?;
-        (issuer.not_after < now).then(|| {
-            let ago = span(now.since(issuer.not_after));
-            format!("its intermediate \"{}\" expired {ago} ago", issuer.name)
-        })?
+        let end = issuer.validity.not_after.filter(|end| *end < now)?;
+        let (name, ago) = (&issuer.name, ago(end));
+        format!("its intermediate \"{name}\" expired {ago} ago")
     };
     Some((Severity::Critical, detail))
 }
 
 fn not_yet_valid(address: &Assessment<'_>, now: UnixTime) -> Option<(Severity, String)> {
     let facts = address.facts?;
+    let until = |begin: UnixTime| span(begin.since(now));
     let detail = if address.phase == Some(Phase::Early) {
-        format!("begins in {}", span(facts.not_before.since(now)))
+        format!("begins in {}", until(facts.validity.not_before?))
     } else {
         let issuer = lapsed_intermediate(address)?;
-        (issuer.not_before > now).then(|| {
-            let until = span(issuer.not_before.since(now));
-            format!("its intermediate \"{}\" begins in {until}", issuer.name)
-        })?
+        let begin = issuer.validity.not_before.filter(|begin| *begin > now)?;
+        let (name, until) = (&issuer.name, until(begin));
+        format!("its intermediate \"{name}\" begins in {until}")
     };
     Some((Severity::Critical, detail))
 }
@@ -116,45 +126,58 @@ fn expiring(
     now: UnixTime,
     expiry: &Expiry,
 ) -> Option<(Severity, String)> {
-    let facts = address.facts?;
+    let own = address.facts?.validity;
     let anchored = matches!(address.known.trust, Trust::Anchored(_));
-    let leaf = level(facts.not_before, facts.not_after, now, expiry).map(|severity| {
-        let left = span(facts.not_after.since(now));
-        (severity, format!("expires in {left}"))
-    });
+    let leaf = near(own, now, expiry).map(|(severity, left)| (severity, format!("expires {left}")));
     let issuers = address.known.issuers.iter().filter(|_| anchored);
-    let sooner = issuers.filter(|issuer| issuer.not_after < facts.not_after);
+    let sooner = issuers.filter(|issuer| issuer.validity.not_after < own.not_after);
     let intermediates = sooner.filter_map(|issuer| {
-        let severity = level(issuer.not_before, issuer.not_after, now, expiry)?;
-        let left = span(issuer.not_after.since(now));
+        let (severity, left) = near(issuer.validity, now, expiry)?;
         Some((
             severity,
-            format!("its intermediate \"{}\" expires in {left}", issuer.name),
+            format!("its intermediate \"{}\" expires {left}", issuer.name),
         ))
     });
     let all = leaf.into_iter().chain(intermediates);
     all.reduce(|worst, next| if next.0 > worst.0 { next } else { worst })
 }
 
-/// How bad it is that this lifetime ends when it does; `None` while the end is far, and once it
-/// has passed.
-pub(super) fn level(
-    not_before: UnixTime,
-    not_after: UnixTime,
+/// Of an intermediate only where no path goes round it.
+fn date_unreadable(address: &Assessment<'_>) -> Option<(Severity, String)> {
+    let leaf = address.facts?.validity.unreadable();
+    let leaf = leaf.map(|dates| format!("its {dates} cannot be read"));
+    let detail = leaf.or_else(|| {
+        let refused = address.known.trust == Trust::Refused;
+        let mut issuers = address.known.issuers.iter().filter(|_| refused);
+        issuers.find_map(|issuer| {
+            let (dates, name) = (issuer.validity.unreadable()?, &issuer.name);
+            Some(format!(
+                "the {dates} of its intermediate \"{name}\" cannot be read"
+            ))
+        })
+    });
+    Some((Severity::Critical, detail?))
+}
+
+/// How bad it is that this lifetime ends when it does, and when that is; `None` while the end is
+/// far, once it has passed, and where a date cannot be read.
+pub(super) fn near(
+    validity: Validity,
     now: UnixTime,
     expiry: &Expiry,
-) -> Option<Severity> {
-    if Phase::of(not_before, not_after, now) != Phase::Valid {
+) -> Option<(Severity, String)> {
+    if Phase::of(validity, now) != Some(Phase::Valid) {
         return None;
     }
-    let (left, lifetime) = (not_after.since(now), not_after.since(not_before));
-    if left < limit(&expiry.critical, lifetime) {
-        Some(Severity::Critical)
+    let (left, lifetime) = (validity.not_after?.since(now), validity.lifetime()?);
+    let severity = if left < limit(&expiry.critical, lifetime) {
+        Severity::Critical
     } else if left < limit(&expiry.warning, lifetime) {
-        Some(Severity::Warning)
+        Severity::Warning
     } else {
-        None
-    }
+        return None;
+    };
+    Some((severity, format!("in {}", span(left))))
 }
 
 fn limit(threshold: &Threshold, lifetime: Duration) -> Duration {
@@ -167,8 +190,8 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::judge::fixtures::{
-        DAY, NOW, Scene, ca_params, day, detail, findings, issued, params, pki, root, trusting,
-        values,
+        DAY, Minted, NOW, Scene, ca_params, day, detail, findings, issued, params, pki, root,
+        trusting, value, values,
     };
 
     /// Levels around the two limits, given as seconds left, of a lifetime in seconds.
@@ -176,7 +199,12 @@ mod tests {
         let at = |left: i64| {
             let end = UnixTime::from_secs(NOW.as_secs() + left);
             let start = UnixTime::from_secs(end.as_secs() - lifetime);
-            level(start, end, NOW, &Config::default().expiry)
+            let near = near(
+                Validity::between(start, end),
+                NOW,
+                &Config::default().expiry,
+            );
+            near.map(|(severity, _)| severity)
         };
         assert_eq!(at(warning + 1), None, "{lifetime}");
         assert_eq!(at(warning), None, "{lifetime}");
@@ -201,7 +229,7 @@ mod tests {
     fn the_last_second_is_valid_and_the_next_is_not() {
         let phase = |millis| {
             let now = UnixTime::from_millis(NOW.as_millis() + millis);
-            Phase::of(day(-1), NOW, now)
+            Phase::of(Validity::between(day(-1), NOW), now).unwrap()
         };
         assert_eq!(phase(-1), Phase::Valid);
         assert_eq!(phase(0), Phase::Valid);
@@ -213,7 +241,7 @@ mod tests {
     fn a_certificate_from_the_near_future_is_valid_and_from_a_farther_one_is_not() {
         let phase = |seconds| {
             let start = UnixTime::from_secs(NOW.as_secs() + seconds);
-            Phase::of(start, day(1), NOW)
+            Phase::of(Validity::between(start, day(1)), NOW).unwrap()
         };
         assert_eq!(phase(299), Phase::Valid);
         assert_eq!(phase(300), Phase::Valid);
@@ -339,5 +367,105 @@ mod tests {
         let verdict = scene.judged(&trusting(&root));
         let shown = ("intermediate".to_owned(), day(100).as_secs_f64());
         assert_eq!(values(&verdict, NOT_AFTER.name)[1], shown);
+    }
+
+    /// As minted, but with letters in the place of the only date that reads so.
+    fn illegible(mut minted: Minted, date: &[u8; 12]) -> Minted {
+        let mut windows = minted.der.windows(date.len());
+        let at = windows.position(|window| window == date).unwrap();
+        minted.der[at..at + 2].copy_from_slice(b"xx");
+        minted
+    }
+
+    const UNREADABLE: (&str, Severity) = ("certificate_date_unreadable", Severity::Critical);
+
+    #[test]
+    fn a_date_that_cannot_be_read_is_found_and_the_other_is_still_judged() {
+        let root = root(ca_params("Root"));
+        let leaf = || issued(params("leaf", day(-10), day(80)), &root);
+        let judged = |leaf, days| {
+            let verdict = Scene::new()
+                .showing(&[&leaf])
+                .judged_at(&trusting(&root), day(days));
+            let dates = [NOT_BEFORE.name, NOT_AFTER.name].map(|name| {
+                let dates = values(&verdict, name).into_iter();
+                dates.map(|(_, date)| date).collect::<Vec<_>>()
+            });
+            assert_eq!(value(&verdict, "kube_https_certificate_valid"), Some(0.0));
+            let trust = &values(&verdict, "kube_https_certificate_trust_info")[0].0;
+            assert_eq!(trust, "unknown");
+            let said = detail(&verdict, UNREADABLE.0).to_owned();
+            (findings(&verdict), said, dates)
+        };
+        let (begin, end) = (day(-10).as_secs_f64(), day(80).as_secs_f64());
+        let critical = |name| (name, Severity::Critical);
+
+        let endless = || illegible(leaf(), b"260322000000");
+        let said = "its notAfter cannot be read".to_owned();
+        let dates = [vec![begin], vec![]];
+        let expected = (vec![UNREADABLE], said, dates.clone());
+        assert_eq!(judged(endless(), 0), expected);
+        assert_eq!(judged(endless(), 4_000), expected);
+        let early = judged(endless(), -11).0;
+        assert_eq!(early, [UNREADABLE, critical("certificate_not_yet_valid")]);
+
+        let beginless = || illegible(leaf(), b"251222000000");
+        let said = "its notBefore cannot be read".to_owned();
+        let dates = [vec![], vec![end]];
+        assert_eq!(judged(beginless(), 79), (vec![UNREADABLE], said, dates));
+        let over = judged(beginless(), 81).0;
+        assert_eq!(over, [UNREADABLE, critical("certificate_expired")]);
+
+        let timeless = illegible(endless(), b"251222000000");
+        let said = "its notBefore and notAfter cannot be read".to_owned();
+        let none = [vec![], vec![]];
+        assert_eq!(judged(timeless, 0), (vec![UNREADABLE], said, none));
+    }
+
+    #[test]
+    fn a_date_that_cannot_be_read_hides_neither_a_name_nor_the_certificate_s_own_issuer() {
+        let mut mine = params("mine", day(-10), day(80));
+        mine.subject_alt_names.clear();
+        let mine = illegible(root(mine), b"260322000000");
+        let verdict = Scene::new()
+            .showing(&[&mine])
+            .judged(&trusting(&pki().root));
+        let critical = |name| (name, Severity::Critical);
+        let all = [
+            UNREADABLE,
+            critical("certificate_name_mismatch"),
+            critical("certificate_self_signed"),
+        ];
+        assert_eq!(findings(&verdict), all);
+        let verdict = Scene::new().showing(&[&mine]).judged(&trusting(&mine));
+        assert_eq!(findings(&verdict)[0], UNREADABLE, "pinned");
+        assert_eq!(value(&verdict, "kube_https_certificate_valid"), Some(0.0));
+    }
+
+    #[test]
+    fn an_intermediate_s_date_matters_where_no_path_goes_round_it() {
+        let root = root(ca_params("Root"));
+        let key = rcgen::KeyPair::generate().unwrap();
+        let own = || ca_params("Intermediate");
+        let good = own().signed_by(&key, &root.issuer).unwrap();
+        let good = Minted::new(&good, own(), key);
+        let leaf = issued(params("leaf", day(-10), day(80)), &good);
+        let whole = Scene::new()
+            .showing(&[&leaf, &good])
+            .judged(&trusting(&root));
+        assert_eq!(findings(&whole), []);
+        // Of the same name and key, for what the path is concerned with.
+        let again = own().signed_by(good.issuer.key(), &root.issuer).unwrap();
+        let again = Minted::new(&again, own(), rcgen::KeyPair::generate().unwrap());
+        let odd = illegible(again, b"341230000000");
+        let judged = |shown: &[&Minted]| Scene::new().showing(shown).judged(&trusting(&root));
+        let verdict = judged(&[&leaf, &odd]);
+        assert_eq!(findings(&verdict), [UNREADABLE]);
+        let said = "the notAfter of its intermediate \"Intermediate\" cannot be read";
+        assert_eq!(detail(&verdict, UNREADABLE.0), said);
+        let begin = ("leaf".to_owned(), day(80).as_secs_f64());
+        assert_eq!(values(&verdict, NOT_AFTER.name), [begin]);
+        assert_eq!(findings(&judged(&[&leaf, &odd, &good])), []);
+        assert_eq!(findings(&judged(&[&leaf, &good, &odd])), []);
     }
 }

@@ -12,7 +12,7 @@ use crate::model::{
     Acceptance, Address, AddressSeen, At, CertificateFacts, CipherClass, ClientAuth, DeepSeen,
     Expectation, Failure, Group, Handshake, HttpsAnswer, PlainAddressSeen, PlainAnswer, PlainDoor,
     PlainSeen, PlaintextRule, Reason, RequestPath, Requests, RootsRef, RowParts, Severity, Target,
-    TlsDoor, TlsSeen, TlsVersion, Trace, UnixTime, Verdict, VersionSupport,
+    TlsDoor, TlsSeen, TlsVersion, Trace, UnixTime, Validity, Verdict, VersionSupport,
 };
 use crate::probe::chain::read_chain;
 
@@ -33,8 +33,7 @@ pub(super) fn facts() -> CertificateFacts {
         issuer_common_name: String::new(),
         issuer_organization: String::new(),
         serial_number: String::new(),
-        not_before: day(0),
-        not_after: day(1),
+        validity: Validity::between(day(0), day(1)),
         key_algorithm: String::new(),
         key_size: 0,
         signature_algorithm: String::new(),
@@ -230,6 +229,19 @@ impl Scene {
         let handshake = &mut address.handshake.as_mut().unwrap().value;
         let chain = Arc::make_mut(&mut handshake.chain);
         alter(chain.certificates[place].facts.as_mut().unwrap());
+        self
+    }
+
+    /// The newest address shows this besides to who asks for a key of this kind.
+    pub(super) fn beside(mut self, shown: &Minted, key: &str, bits: u32) -> Self {
+        let newest = self.tls.addresses.last_mut().unwrap();
+        let mut other = newest.handshake.clone().unwrap();
+        let mut chain = read_chain(&[&shown.der]).unwrap();
+        let facts = chain.certificates[0].facts.as_mut().unwrap();
+        (facts.key_algorithm, facts.key_size) = (key.into(), bits);
+        other.value.chain = Arc::new(chain);
+        let deep = newest.deep.get_or_insert_with(|| support("?????"));
+        deep.value.by_key = [other].into();
         self
     }
 

@@ -92,10 +92,10 @@ fn detail(served: Option<&CertificateFacts>, issued: &Issued, now: UnixTime) -> 
 }
 
 fn end(facts: &CertificateFacts, now: UnixTime) -> String {
-    if facts.not_after < now {
-        format!("expired {} ago", span(now.since(facts.not_after)))
-    } else {
-        format!("expires in {}", span(facts.not_after.since(now)))
+    match facts.validity.not_after {
+        Some(end) if end < now => format!("expired {} ago", span(now.since(end))),
+        Some(end) => format!("expires in {}", span(end.since(now))),
+        None => "expires at a date that cannot be read".to_owned(),
     }
 }
 

@@ -7,7 +7,7 @@
 
 use super::Check;
 use super::assess::Assessed;
-use crate::model::{FindingSpec, Severity, UnixTime, Verdict};
+use crate::model::{FindingSpec, Severity, UnixTime, Validity, Verdict};
 
 pub(super) const CHECK: Check = Check {
     name: "lifetime",
@@ -37,12 +37,13 @@ const LIMITS: [(UnixTime, i64); 4] = [
 fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
     assessed.find(verdict, &TOO_LONG, |address| {
         let facts = address.facts.filter(|_| address.known.in_browsers)?;
-        let said = too_long(facts.not_before, facts.not_after)?;
+        let said = too_long(facts.validity)?;
         Some((Severity::Warning, said))
     });
 }
 
-fn too_long(not_before: UnixTime, not_after: UnixTime) -> Option<String> {
+fn too_long(validity: Validity) -> Option<String> {
+    let (not_before, not_after) = validity.both()?;
     let (days, limit) = (days(not_before, not_after), limit(not_before)?);
     (days > limit).then(|| format!("valid for {days} days, of at most {limit}"))
 }
@@ -72,7 +73,7 @@ mod tests {
     /// What is said of a certificate of this beginning and length, in seconds.
     fn said(from: i64, seconds: i64) -> Option<String> {
         let at = UnixTime::from_secs;
-        too_long(at(from), at(from + seconds - 1))
+        too_long(Validity::between(at(from), at(from + seconds - 1)))
     }
 
     #[test]

@@ -48,12 +48,12 @@ const VIOLATION: Family = Family {
 };
 
 /// The longest lifetime, in days (`maximum_certificate_lifespan`).
-const fn lifetime_max_days(profile: Profile) -> i64 {
+const fn lifetime_max_days(profile: Profile) -> u64 {
     match profile {
         Profile::Modern => 90,
         Profile::Intermediate => 366,
         Profile::OpenshiftModern | Profile::OpenshiftIntermediate | Profile::OpenshiftOld => {
-            i64::MAX
+            u64::MAX
         }
     }
 }
@@ -78,7 +78,7 @@ const GROUPS: [Group; 4] = [
     Group::Secp384r1,
 ];
 
-const SECONDS_PER_DAY: i64 = 86_400;
+const SECONDS_PER_DAY: u64 = 86_400;
 
 fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
     for profile in &assessed.case.policy.profiles {
@@ -203,11 +203,12 @@ fn groups(assessed: &Assessed<'_>) -> Aspect {
 
 fn certificates(assessed: &Assessed<'_>, profile: Profile) -> Aspect {
     let mut aspect = Aspect::of("certificate", std::iter::empty());
-    for address in &assessed.addresses {
+    for address in assessed.addresses.iter().chain(&assessed.others) {
         let Some(facts) = address.facts else {
             aspect.is_known = false;
             continue;
         };
+        aspect.is_known &= facts.validity.lifetime().is_some();
         for wrong in wrong_with(facts, profile) {
             if !aspect.wrong.contains(&wrong) {
                 aspect.wrong.push(wrong);
@@ -233,12 +234,11 @@ fn wrong_with(facts: &CertificateFacts, profile: Profile) -> Vec<String> {
     if !by_rsa && !SIGNATURES.contains(&signature) {
         wrong.push(signature.to_owned());
     }
-    let lifetime = facts
-        .not_after
-        .as_secs()
-        .saturating_sub(facts.not_before.as_secs());
-    let days = lifetime / SECONDS_PER_DAY;
-    if days > lifetime_max_days(profile) {
+    let days = facts
+        .validity
+        .lifetime()
+        .map(|lifetime| lifetime.as_secs() / SECONDS_PER_DAY);
+    if let Some(days) = days.filter(|days| *days > lifetime_max_days(profile)) {
         wrong.push(format!("valid for {days} days"));
     }
     wrong
@@ -251,7 +251,7 @@ mod tests {
     use crate::judge::Policy;
     use crate::judge::Roots;
     use crate::judge::fixtures::{Scene, day, pki, support, taking, values};
-    use crate::model::Acceptance;
+    use crate::model::{Acceptance, Validity};
 
     const MOZILLA: &[CipherClass] = &[CipherClass::Aead];
 
@@ -383,7 +383,7 @@ mod tests {
         let mut scene = reading(|facts| {
             facts.key_size = 521;
             facts.signature_algorithm = "SHA1-RSA".into();
-            (facts.not_before, facts.not_after) = (day(-1), day(366));
+            facts.validity = Validity::between(day(-1), day(366));
         });
         let classes = [CipherClass::Cbc, CipherClass::Unlisted];
         let mut deep = taking(&classes, &[Group::X448, Group::X25519]);
@@ -399,8 +399,16 @@ mod tests {
     }
 
     #[test]
+    fn both_certificates_of_a_host_with_two_are_looked_at() {
+        let beside = |bits| reasons(&reading(|_| {}).beside(&pki().leaf, "RSA", bits));
+        assert_eq!(beside(2047), ["certificate: RSA 2047"]);
+        assert_eq!(beside(2048), [""; 0]);
+    }
+
+    #[test]
     fn the_bounds_are_inside() {
-        let lifetime = |days: i64| reading(move |facts| facts.not_after = day(days - 10));
+        let lifetime =
+            |days: i64| reading(move |facts| facts.validity.not_after = Some(day(days - 10)));
         let valid_for = |days, profile| judged(&lifetime(days), profile).1.concat();
         assert_eq!(valid_for(366, Profile::Intermediate), "");
         let wrong = "certificate: valid for 367 days";

@@ -47,11 +47,12 @@ pub(super) fn judge(stored: &[Stored], now: UnixTime, verdict: &mut Verdict) {
     verdict.gauge(&RENEWAL, renewal.as_secs_f64());
     if now > renewal.saturating_add(grace(stored)) {
         let late = span(now.since(renewal));
-        let left = stored.decisive().map(|facts| {
-            if facts.not_after < now {
+        let end = stored.decisive().and_then(|facts| facts.validity.not_after);
+        let left = end.map(|end| {
+            if end < now {
                 "has expired".to_owned()
             } else {
-                format!("expires in {}", span(facts.not_after.since(now)))
+                format!("expires in {}", span(end.since(now)))
             }
         });
         let left = left.map_or_else(String::new, |left| format!("; it {left}"));
@@ -61,25 +62,24 @@ pub(super) fn judge(stored: &[Stored], now: UnixTime, verdict: &mut Verdict) {
 }
 
 fn grace(stored: &Stored) -> Duration {
-    let share = stored.decisive().map(|facts| {
-        let lifetime = facts.not_after.since(facts.not_before);
-        lifetime / GRACE_SHARE
-    });
-    share.unwrap_or_default().max(GRACE)
+    let lifetime = stored
+        .decisive()
+        .and_then(|facts| facts.validity.lifetime());
+    lifetime.map_or(GRACE, |lifetime| (lifetime / GRACE_SHARE).max(GRACE))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::judge::fixtures::{NOW, day, detail, facts, findings, value};
-    use crate::model::{Certificate, Fingerprint, Usage};
+    use crate::model::{Certificate, Fingerprint, Usage, Validity};
 
     const HOUR: i64 = 3_600;
 
     /// A leaf of so many days that is to be renewed now; of no known dates for 0.
     fn due(days: i64) -> Stored {
         let mut facts = facts();
-        (facts.not_before, facts.not_after) = (day(-days * 2 / 3), day(days - days * 2 / 3));
+        facts.validity = Validity::between(day(-days * 2 / 3), day(days - days * 2 / 3));
         let certificate = Certificate {
             der: Box::default(),
             fingerprint: Fingerprint([1; 32]),

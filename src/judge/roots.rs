@@ -11,7 +11,7 @@ use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, TrustAnchor};
 
 use crate::config::Config;
-use crate::model::{Certificate, Fingerprint, RootsRef, UnixTime};
+use crate::model::{Certificate, Fingerprint, RootsRef, Validity};
 use crate::probe::chain;
 
 /// Why the trust anchors could not be had.
@@ -97,7 +97,7 @@ pub(super) struct About {
     /// As it was given; `None` for the bundled ones.
     pub(super) der: Option<CertificateDer<'static>>,
     /// From when to when it is valid, where that is known.
-    pub(super) validity: Option<(UnixTime, UnixTime)>,
+    pub(super) validity: Option<Validity>,
     /// The browsers trust it too, going by Mozilla's list: an enterprise's root among the system's
     /// is not bound by their rules.
     pub(super) in_browsers: bool,
@@ -278,7 +278,7 @@ impl Store {
             name: facts
                 .as_ref()
                 .map_or_else(Box::default, |f| f.subject_common_name.as_str().into()),
-            validity: facts.map(|f| (f.not_before, f.not_after)),
+            validity: facts.map(|f| f.validity),
             in_browsers: kind == AnchorKind::Public && is_bundled(&anchor),
             der: Some(der),
         };
@@ -289,7 +289,7 @@ impl Store {
     /// Of anchors with the same name and key the longest-lived comes first, because path building
     /// takes the first that fits.
     fn insert(&mut self, anchor: TrustAnchor<'static>, about: About) {
-        let end = |about: &About| about.validity.map(|(_, not_after)| not_after);
+        let end = |about: &About| about.validity.and_then(|validity| validity.not_after);
         let place = self
             .about
             .partition_point(|other| end(other) >= end(&about));

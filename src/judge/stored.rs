@@ -7,7 +7,8 @@
 
 use std::time::Duration;
 
-use super::expiry::{EXPIRED, EXPIRING, level};
+use super::assess::Phase;
+use super::expiry::{DATE_UNREADABLE, EXPIRED, EXPIRING, near};
 use super::permissions::PUBLIC_PERMISSIONS;
 use super::segmentation::DEFAULT_DENY_MISSING;
 use super::verification::VERIFICATION_DISABLED;
@@ -68,16 +69,18 @@ pub fn judge(object: &StoredObject, policy: &Policy, now: UnixTime) -> Verdict {
     let decisive = |stored| Some((stored, Stored::decisive(stored)?));
     let mut all: Vec<_> = object.stored.iter().filter_map(decisive).collect();
     // Of two under one key the first counts.
-    all.sort_by_key(|(_, facts)| facts.not_after);
+    all.sort_by_key(|(_, facts)| facts.validity.not_after);
 
     let mut verdict = Verdict::default();
     for (stored, facts) in all {
         for (family, at) in [
-            (&NOT_BEFORE, facts.not_before),
-            (&NOT_AFTER, facts.not_after),
+            (&NOT_BEFORE, facts.validity.not_before),
+            (&NOT_AFTER, facts.validity.not_after),
         ] {
-            let labels = [stored.key.as_ref(), stored.usage.label()].map(Box::from);
-            verdict.texts(family, labels.into(), at.as_secs_f64());
+            if let Some(at) = at {
+                let labels = [stored.key.as_ref(), stored.usage.label()].map(Box::from);
+                verdict.texts(family, labels.into(), at.as_secs_f64());
+            }
         }
         if let Some(finding) = finding(stored, facts, now, &policy.expiry) {
             keep_worst(&mut verdict, finding);
@@ -114,10 +117,12 @@ fn finding(
 ) -> Option<Finding> {
     let (key, name) = (&stored.key, &facts.subject_common_name);
     let authority = stored.usage.is_authority();
-    // The last second is valid (RFC 5280 section 4.1.2.5).
-    let (spec, severity, ends) = if now.as_secs() > facts.not_after.as_secs() {
+    let (spec, severity, said) = if let Some(dates) = facts.validity.unreadable() {
+        let said = format!("has a {dates} that cannot be read");
+        (&DATE_UNREADABLE, Severity::Critical, said)
+    } else if Phase::of(facts.validity, now) == Some(Phase::Expired) {
         let spec = if authority { &CA_EXPIRING } else { &EXPIRED };
-        let ago = span(now.since(facts.not_after));
+        let ago = span(now.since(facts.validity.not_after?));
         (spec, Severity::Critical, format!("expired {ago} ago"))
     } else {
         let (spec, expiry) = if authority {
@@ -125,14 +130,13 @@ fn finding(
         } else {
             (&EXPIRING, expiry)
         };
-        let severity = level(facts.not_before, facts.not_after, now, expiry)?;
-        let left = span(facts.not_after.since(now));
-        (spec, severity, format!("expires in {left}"))
+        let (severity, left) = near(facts.validity, now, expiry)?;
+        (spec, severity, format!("expires {left}"))
     };
     Some(Finding {
         spec,
         severity,
-        detail: format!("\"{name}\" in {key} {ends}").into(),
+        detail: format!("\"{name}\" in {key} {said}").into(),
     })
 }
 

@@ -192,3 +192,23 @@ fn what_an_object_says_against_itself_is_found() {
     );
     assert_eq!(detail(&verdict, "verification_disabled"), "cluster a");
 }
+
+#[test]
+fn a_date_that_cannot_be_read_is_found_and_shown_as_no_date() {
+    for (usage, days) in [
+        (Usage::Client, 300),
+        (Usage::CaBundle, 300),
+        (Usage::CaBundle, -3),
+    ] {
+        let mut odd = stored("k", usage, -3_000, days);
+        let facts = odd.certificates[0].facts.as_mut().unwrap();
+        facts.validity.not_before = None;
+        let verdict = judged(vec![odd]);
+        let found = [("certificate_date_unreadable", Severity::Critical)];
+        assert_eq!(findings(&verdict), found);
+        let said = "\"Some CA\" in k has a notBefore that cannot be read";
+        assert_eq!(detail(&verdict, "certificate_date_unreadable"), said);
+        assert_eq!(values(&verdict, NOT_BEFORE.name), []);
+        assert_eq!(values(&verdict, NOT_AFTER.name).len(), 1);
+    }
+}

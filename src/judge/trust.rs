@@ -13,7 +13,7 @@ use super::path::{self, Path};
 use super::pool::{Pool, readable, relevant};
 use super::roots::{About, AnchorKind, Roots, Store, StoreId};
 use super::strength;
-use crate::model::{Certificate, CertificateFacts, Chain, Fingerprint, RootsRef, UnixTime};
+use crate::model::{Certificate, CertificateFacts, Chain, Fingerprint, RootsRef, Validity};
 
 /// Half of the chains remembered: in all enough for the default cap of 100,000 targets, were each
 /// to have a chain of its own, at some 500 bytes each.
@@ -59,15 +59,21 @@ pub(super) struct Known {
     pub(super) identity: Arc<[Box<str>]>,
 }
 
+impl Known {
+    /// Whether the verified path is without this intermediate, and so clients are.
+    pub(super) fn goes_round(&self, intermediate: &CertificateFacts) -> bool {
+        let anchored = matches!(self.trust, Trust::Anchored(_));
+        anchored && !self.issuers.contains(&issuer(intermediate))
+    }
+}
+
 /// An authority's certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Issuer {
     /// Its subject's common name.
     pub(super) name: Box<str>,
-    /// First instant of validity.
-    pub(super) not_before: UnixTime,
-    /// Last second of validity.
-    pub(super) not_after: UnixTime,
+    /// From when to when it is valid, as far as that is known.
+    pub(super) validity: Validity,
 }
 
 /// Judges chains, each one once.
@@ -151,6 +157,7 @@ impl Verifier {
             Err(_) if signers != sent && path::find(leaf, facts, &sent, store).is_ok() => {
                 without_path(Trust::Untrusted(NO_SIGNER.into()), None)
             }
+            Err(_) if has_unreadable_dates(facts, &sent) => without_path(Trust::Refused, None),
             Err(webpki::Error::UnknownIssuer) => {
                 let (trust, pool_then) = self.without_issuer(chain, leaf, facts, store);
                 without_path(trust, pool_then)
@@ -233,6 +240,13 @@ fn refused(error: &webpki::Error, leaf: &CertificateFacts, sent: &[&Certificate]
     }
 }
 
+/// Whether a date cannot be read, of the leaf or of what may lie on its path.
+fn has_unreadable_dates(leaf: &CertificateFacts, sent: &[&Certificate]) -> bool {
+    let sent = readable(sent.iter().copied()).map(|(_, facts)| facts);
+    let mut all = std::iter::once(leaf).chain(sent);
+    all.any(|facts| facts.validity.unreadable().is_some())
+}
+
 /// Whether its key may sign certificates (RFC 5280 section 6.1.4 (n)), which path building does not
 /// look at, while OpenSSL and Go do.
 fn may_sign(certificate: &Certificate) -> bool {
@@ -278,19 +292,16 @@ fn anchored(path: &Path<'_>, identity: Arc<[Box<str>]>) -> Known {
 }
 
 fn anchor(about: &About) -> Option<Issuer> {
-    let (not_before, not_after) = about.validity?;
     Some(Issuer {
         name: about.name.clone(),
-        not_before,
-        not_after,
+        validity: about.validity?,
     })
 }
 
 fn issuer(facts: &CertificateFacts) -> Issuer {
     Issuer {
         name: facts.subject_common_name.as_str().into(),
-        not_before: facts.not_before,
-        not_after: facts.not_after,
+        validity: facts.validity,
     }
 }
 

@@ -8,7 +8,7 @@
 use super::Check;
 use super::assess::{Assessed, Assessment};
 use super::roots::AnchorKind;
-use super::trust::Trust;
+use super::trust::{Issuer, Trust};
 use super::words::span;
 use crate::model::{Family, FindingSpec, Kind, Scope, Severity, UnixTime, Verdict};
 
@@ -126,14 +126,12 @@ fn untrusted(address: &Assessment<'_>, now: UnixTime) -> Option<String> {
         return Some("the server did not prove that it has the certificate's key".to_owned());
     }
     if let Some(lapsed) = address.lapsed.as_ref().filter(|lapsed| lapsed.is_anchor) {
-        let name = &lapsed.issuer.name;
-        return Some(if lapsed.issuer.not_after < now {
-            let ago = span(now.since(lapsed.issuer.not_after));
-            format!("the trust anchor \"{name}\" expired {ago} ago")
-        } else {
-            let until = span(lapsed.issuer.not_before.since(now));
-            format!("the trust anchor \"{name}\" begins in {until}")
-        });
+        let Issuer { name, validity } = &lapsed.issuer;
+        let when = match validity.not_after.filter(|end| *end < now) {
+            Some(end) => format!("expired {} ago", span(now.since(end))),
+            None => format!("begins in {}", span(validity.not_before?.since(now))),
+        };
+        return Some(format!("the trust anchor \"{name}\" {when}"));
     }
     match &address.known.trust {
         Trust::Untrusted(detail) if address.default.is_none() => Some(detail.to_string()),
@@ -280,6 +278,28 @@ mod tests {
             .judged_at(&trusting(&root(ca_params("Anchor"))), day(365));
         let both = ["certificate_default", "certificate_expired"];
         assert_eq!(findings(&verdict), critical(&both));
+    }
+
+    #[test]
+    fn a_default_certificate_is_found_beside_the_host_s_own() {
+        let pki = pki();
+        let shown = |key, bits| {
+            let scene = Scene::new().showing(&[&pki.leaf, &pki.intermediate]);
+            scene
+                .beside(&fake(), key, bits)
+                .judged(&trusting(&pki.root))
+        };
+        let verdict = shown("RSA", 2048);
+        assert_eq!(findings(&verdict), critical(&["certificate_default"]));
+        assert_eq!(
+            detail(&verdict, "certificate_default"),
+            "the RSA certificate beside it: the default certificate: ingress-nginx or HAProxy \
+             Ingress"
+        );
+        assert_eq!(trust(&verdict), ["default"]);
+        assert_eq!(value(&verdict, VALID.name), Some(0.0));
+        // Of the same kind of key it is what was shown once, or will be.
+        assert_eq!(findings(&shown("ECDSA", 256)), []);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::time::UnixTime;
+use super::validity::Validity;
 
 /// A SHA-256 digest: of one certificate's DER, or of a whole chain's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,10 +70,8 @@ pub struct CertificateFacts {
     pub issuer_organization: String,
     /// Lower-case hexadecimal, no separators, cut at the label limit.
     pub serial_number: String,
-    /// First instant of validity.
-    pub not_before: UnixTime,
-    /// Last second of validity (RFC 5280 section 4.1.2.5: inclusive).
-    pub not_after: UnixTime,
+    /// From when to when it is valid.
+    pub validity: Validity,
     /// `RSA`, `ECDSA`, `Ed25519`, … or the dotted object identifier.
     pub key_algorithm: String,
     /// The key's size in bits; 0 where the algorithm has no such notion.

@@ -269,21 +269,21 @@ pub struct DeepSeen {
     pub groups: GroupSupport,
     /// To the requests of [`Requests`](super::door::Requests), where HTTP came back.
     pub https: Vec<HttpsAnswer>,
-    /// The handshake by the other kind of key, where the server has a certificate for each: RSA
-    /// beside ECDSA.
-    pub other: Option<Box<At<Handshake>>>,
+    /// Handshakes by one kind of key alone, RSA or another, where the server may have a certificate
+    /// for each: what a regular handshake shows may be among them.
+    pub by_key: Box<[At<Handshake>]>,
 }
 
 impl DeepSeen {
     /// Of an address that was asked for versions only.
     #[must_use]
-    pub const fn of_versions(versions: VersionSupport) -> Self {
+    pub fn of_versions(versions: VersionSupport) -> Self {
         Self {
             versions,
             ciphers: CipherSupport::UNKNOWN,
             groups: GroupSupport::UNKNOWN,
             https: Vec::new(),
-            other: None,
+            by_key: Box::default(),
         }
     }
 }

@@ -7,6 +7,7 @@
 //! into a [`Verdict`].
 
 mod time;
+mod validity;
 mod door;
 mod request_path;
 mod starttls;
@@ -42,6 +43,7 @@ pub use target::{
 pub use text::{LABEL_LIMIT, clean, is_unsafe};
 pub use time::UnixTime;
 pub use trace::{Passed, Step, Trace};
+pub use validity::Validity;
 pub use verdict::{
     Extra, Family, Finding, FindingSpec, Kind, Sample, Scope, Severity, Summary, Verdict, Waived,
     Waiver,

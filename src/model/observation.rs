@@ -335,6 +335,19 @@ impl AddressSeen {
         let refused = refused && asked == ClientAuth::Requested;
         Some(if refused { ClientAuth::Required } else { asked })
     }
+
+    /// What it shows besides, of another kind of key than the regular handshake shows: some servers
+    /// have an RSA and an ECDSA certificate for a host.
+    #[must_use]
+    pub fn beside(&self) -> Option<&At<Handshake>> {
+        let key = |seen: &At<Handshake>| {
+            let facts = seen.value.chain.leaf()?.facts.as_ref().ok()?;
+            Some(facts.key_algorithm.clone())
+        };
+        let shown = key(self.handshake.as_ref()?);
+        let mut by_key = self.deep.iter().flat_map(|deep| &deep.value.by_key);
+        by_key.find(|seen| key(seen) != shown)
+    }
 }
 
 /// All that is known of a plaintext door.

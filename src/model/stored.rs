@@ -116,15 +116,17 @@ impl Stored {
             .certificates
             .iter()
             .filter_map(|one| one.facts.as_ref().ok());
+        let end = |facts: &CertificateFacts| facts.validity.not_after;
         if self.usage.is_authority() {
             let lasting = readable.clone().filter(|facts| {
                 let name = &facts.subject_common_name;
                 name.is_empty()
-                    || !readable.clone().any(|other| {
-                        other.subject_common_name == *name && other.not_after > facts.not_after
-                    })
+                    || !readable
+                        .clone()
+                        .any(|other| other.subject_common_name == *name && end(other) > end(facts))
             });
-            lasting.min_by_key(|facts| facts.not_after)
+            // What ends at nobody knows when comes last.
+            lasting.min_by_key(|facts| (end(facts).is_none(), end(facts)))
         } else {
             readable.next()
         }
@@ -138,14 +140,14 @@ mod tests {
 
     const KINDS: &[u8] = include_bytes!("../../tests/certificates/kinds.pem");
 
-    /// A real certificate with another name and end.
+    /// A real certificate with another name and end, which cannot be read where it is 0.
     fn ending(name: &str, not_after: i64) -> Certificate {
         use rustls_pki_types::{CertificateDer, pem::PemObject};
         let der = CertificateDer::pem_slice_iter(KINDS).next().unwrap();
         let mut certificate = Certificate::read(&der.unwrap());
         let facts = certificate.facts.as_mut().unwrap();
         facts.subject_common_name = name.to_owned();
-        facts.not_after = UnixTime::from_secs(not_after);
+        facts.validity.not_after = (not_after > 0).then(|| UnixTime::from_secs(not_after));
         certificate
     }
 
@@ -156,7 +158,8 @@ mod tests {
             certificates,
             renewal: None,
         };
-        stored.decisive().map(|facts| facts.not_after.as_secs())
+        let end = |facts: &CertificateFacts| facts.validity.not_after;
+        stored.decisive().and_then(end).map(UnixTime::as_secs)
     }
 
     #[test]
@@ -173,6 +176,8 @@ mod tests {
         assert_eq!(decisive(Usage::ClusterCa, nameless), Some(10));
         let alike = vec![ending("a", 10), ending("a", 10)];
         assert_eq!(decisive(Usage::ClusterCa, alike), Some(10));
+        let odd = vec![ending("a", 0), ending("b", 20)];
+        assert_eq!(decisive(Usage::ClusterCa, odd), Some(20));
     }
 
     #[test]

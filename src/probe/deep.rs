@@ -14,7 +14,9 @@
 //!    `ServerKeyExchange`. At most 10 answers, or 9 and a refusal.
 //! 4. HTTP requests (`https`), where the door is one for them: one of most doors, two of a kubelet,
 //!    six of an API server.
-//! 5. The certificate for the other kind of key, where TLS 1.2 is accepted: one connection.
+//! 5. The certificate for the other kind of key: one connection where TLS 1.2 is accepted, which
+//!    shows it in clear. Where only TLS 1.3 is, one that asks for RSA, and another where it was
+//!    shown: by full handshakes, as certificates are encrypted there.
 //!
 //! A refusal that says so (`handshake_failure`, `insufficient_security`) is believed, for the
 //! version was accepted a moment ago. One by another alert, a close or a reset may as well be a
@@ -38,12 +40,13 @@ use super::dial::reach;
 use super::eliminate::{Elimination, Reply};
 use super::ended::Ended;
 use super::exchange::Exchange;
-use super::handshake::Handshaker;
+use super::handshake::{Handshaker, Keys};
 use super::hello::Offer;
 use super::https;
 use super::legacy::{FLIGHT_MAX_BYTES, flight};
 use super::names::cipher_name;
 use super::suites;
+use super::trace::Tracer;
 use super::version::{HelloAnswer, ask, settle};
 use crate::clock;
 use crate::model::{
@@ -127,7 +130,7 @@ impl<'a> Deep<'a> {
             ciphers,
             groups: self.groups(versions).await,
             https: self.https().await,
-            other: self.other(versions, !ecdsa).await,
+            by_key: self.by_key(versions, ecdsa).await.into(),
         }
     }
 
@@ -158,12 +161,46 @@ impl<'a> Deep<'a> {
         settle(&answers, Some(handshake))
     }
 
+    /// What the server shows by the kind of key that it does not show otherwise: `ecdsa` is whether
+    /// it took a suite of such a key before TLS 1.3, whose suites do not tell. There, a server
+    /// that has no RSA certificate refuses at once; of one that has, both are asked for, as it is
+    /// not known which it prefers.
+    async fn by_key(&self, versions: VersionSupport, ecdsa: bool) -> Vec<At<Handshake>> {
+        let accepts = |version| versions.of(version) == Acceptance::Accepted;
+        if accepts(TlsVersion::Tls12) {
+            return Vec::from_iter(self.in_clear(!ecdsa).await);
+        }
+        let mut shown = Vec::new();
+        if accepts(TlsVersion::Tls13) {
+            for keys in [Keys::Rsa, Keys::Others] {
+                match self.encrypted(keys).await {
+                    Some(seen) => shown.push(seen),
+                    None => break,
+                }
+            }
+        }
+        shown
+    }
+
+    /// The handshake where only such keys can be verified.
+    async fn encrypted(&self, keys: Keys) -> Option<At<Handshake>> {
+        let deadline = self.deadline.min(Instant::now() + self.each);
+        let asked = async {
+            let mut stream = self.reach(deadline).await?;
+            let mut tracer = Tracer::new(Instant::now());
+            let seen = self
+                .handshaker
+                .run(&mut stream, self.door, keys, &mut tracer);
+            seen.await.ok()
+        };
+        let (value, _) = timeout_at(deadline, asked).await.ok().flatten()?;
+        let at = clock::now();
+        Some(At { at, value })
+    }
+
     /// What the server shows where it is offered suites of this kind of key alone. Before TLS 1.3 the
     /// certificate comes in clear.
-    async fn other(&self, versions: VersionSupport, ecdsa: bool) -> Option<Box<At<Handshake>>> {
-        if versions.of(TlsVersion::Tls12) != Acceptance::Accepted {
-            return None;
-        }
+    async fn in_clear(&self, ecdsa: bool) -> Option<At<Handshake>> {
         let offer = Offer {
             suites: suites::of_kind(ecdsa),
             ..Offer::of(TlsVersion::Tls12)
@@ -174,7 +211,7 @@ impl<'a> Deep<'a> {
             flight(&mut stream, &offer, self.name()).await.ok()
         };
         let facts = timeout_at(deadline, asked).await.ok().flatten()?;
-        Some(Box::new(At {
+        Some(At {
             at: clock::now(),
             value: Handshake {
                 chain: self.chains.intern(&facts.certificates)?,
@@ -186,7 +223,7 @@ impl<'a> Deep<'a> {
                 key_proven: None,
                 stapled: None,
             },
-        }))
+        })
     }
 
     /// `ecdsa` is whether it has an ECDSA certificate.

@@ -47,6 +47,17 @@ const READ_BYTES: usize = 8 * 1024;
 /// Reads after our goodbye: a server that goes on talking is not listened to for ever.
 const GOODBYE_READS: usize = 16;
 
+/// The kinds of keys that a handshake offers to verify, and so asks to be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keys {
+    /// Every kind.
+    Any,
+    /// RSA alone.
+    Rsa,
+    /// All but RSA.
+    Others,
+}
+
 /// Makes handshakes; one for all probes.
 #[derive(Clone, Debug)]
 pub(super) struct Handshaker {
@@ -70,7 +81,10 @@ impl Handshaker {
             .cipher_suites
             .sort_by_key(|suite| !is_aes_128(suite.suite()));
         let provider = Arc::new(provider);
-        let blank = Arc::new(Recorder::new(provider.signature_verification_algorithms));
+        let blank = Arc::new(Recorder::new(
+            provider.signature_verification_algorithms,
+            Keys::Any,
+        ));
         let mut template = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?
             .dangerous()
@@ -88,17 +102,17 @@ impl Handshaker {
         })
     }
 
-    /// Makes one handshake over a connection and closes it; gives what was seen, and when the
-    /// handshake was over, before the goodbyes. The caller bounds the time.
+    /// Makes one handshake over a connection, for a certificate of these `keys`, and closes it;
+    /// gives what was seen, and when the handshake was over, before the goodbyes. The caller bounds
+    /// the time.
     pub(super) async fn run(
         &self,
         stream: &mut TcpStream,
         door: &TlsDoor,
+        keys: Keys,
         tracer: &mut Tracer,
     ) -> Result<(Handshake, Instant), Failure> {
-        let recorder = Arc::new(Recorder::new(
-            self.provider.signature_verification_algorithms,
-        ));
+        let recorder = Arc::new(self.recorder(keys));
         let mut wire = Wire::new(stream, self.connection(&recorder, door)?, tracer);
         let ended = wire.handshake().await;
         let over = Instant::now();
@@ -151,14 +165,16 @@ impl Handshaker {
         stream: TcpStream,
         server_name: Option<&str>,
     ) -> io::Result<TlsStream<TcpStream>> {
-        let recorder = Arc::new(Recorder::new(
-            self.provider.signature_verification_algorithms,
-        ));
+        let recorder = Arc::new(self.recorder(Keys::Any));
         let mut config = self.config(&recorder, server_name);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let name = to_send(server_name).map_err(io::Error::other)?;
         let connector = TlsConnector::from(Arc::new(config));
         connector.connect(name, stream).await
+    }
+
+    fn recorder(&self, keys: Keys) -> Recorder {
+        Recorder::new(self.provider.signature_verification_algorithms, keys)
     }
 
     fn connection(
@@ -199,6 +215,19 @@ const fn is_aes_128(suite: CipherSuite) -> bool {
         CipherSuite::TLS13_AES_128_GCM_SHA256
             | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
             | CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+    )
+}
+
+const fn is_rsa(scheme: SignatureScheme) -> bool {
+    matches!(
+        scheme,
+        SignatureScheme::RSA_PKCS1_SHA1
+            | SignatureScheme::RSA_PKCS1_SHA256
+            | SignatureScheme::RSA_PKCS1_SHA384
+            | SignatureScheme::RSA_PKCS1_SHA512
+            | SignatureScheme::RSA_PSS_SHA256
+            | SignatureScheme::RSA_PSS_SHA384
+            | SignatureScheme::RSA_PSS_SHA512
     )
 }
 
@@ -361,6 +390,7 @@ fn discard(connection: &mut ClientConnection, mut pending: u64) {
 #[derive(Debug)]
 struct Recorder {
     algorithms: WebPkiSupportedAlgorithms,
+    keys: Keys,
     chain: OnceLock<Vec<Vec<u8>>>,
     stapled: OnceLock<bool>,
     key_proven: OnceLock<Option<bool>>,
@@ -368,9 +398,10 @@ struct Recorder {
 }
 
 impl Recorder {
-    fn new(algorithms: WebPkiSupportedAlgorithms) -> Self {
+    fn new(algorithms: WebPkiSupportedAlgorithms, keys: Keys) -> Self {
         Self {
             algorithms,
+            keys,
             chain: OnceLock::new(),
             stapled: OnceLock::new(),
             key_proven: OnceLock::new(),
@@ -449,6 +480,11 @@ impl ServerCertVerifier for Recorder {
             SignatureScheme::RSA_PKCS1_SHA1,
             SignatureScheme::ECDSA_SHA1_Legacy,
         ]);
+        match self.keys {
+            Keys::Any => {}
+            Keys::Rsa => schemes.retain(|scheme| is_rsa(*scheme)),
+            Keys::Others => schemes.retain(|scheme| !is_rsa(*scheme)),
+        }
         schemes
     }
 }

@@ -46,7 +46,7 @@ use self::chain::Chains;
 use self::deep::Deep;
 use self::dial::{Dialer, connect, reach, turn_to_tls};
 use self::failure::within;
-use self::handshake::Handshaker;
+use self::handshake::{Handshaker, Keys};
 use self::legacy::legacy_handshake;
 use self::trace::Tracer;
 use crate::clock;
@@ -149,7 +149,7 @@ impl Prober {
         tracer: &mut Tracer,
     ) -> Result<(Handshake, Instant), Failure> {
         turn_to_tls(stream, door, deadline).await?;
-        let run = self.handshaker.run(stream, door, tracer);
+        let run = self.handshaker.run(stream, door, Keys::Any, tracer);
         let run = within(deadline, "shaking hands", run);
         match run.await {
             Err(failed) if may_speak_otherwise(&failed) => {

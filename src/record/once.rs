@@ -57,7 +57,7 @@ impl Once {
             tls: self.seen,
             ..Seen::default()
         };
-        let probed = self.verdict.summary.not_after.is_some();
+        let probed = self.verdict.summary.version.is_some();
         drop(store.publish(self.target, self.verdict, probed, seen));
         let text: Vec<u8> = store.encode(format).flatten().collect();
         String::from_utf8(text).unwrap_or_default()

@@ -110,7 +110,7 @@ impl<'a> From<&'a RowRecord> for Line<'a> {
         let mut handshakes = (row.seen.tls.addresses.iter())
             .filter_map(|address| address.handshake.as_ref())
             .map(|seen| &seen.value);
-        let expires = |leaf: &Certificate| leaf.facts.as_ref().ok().map(|facts| facts.not_after);
+        let expires = |leaf: &Certificate| leaf.facts.as_ref().ok()?.validity.not_after;
         let least = handshakes.clone().find(|seen| {
             let leaf = seen.chain.leaf();
             leaf.and_then(expires) == row.summary.not_after
@@ -146,7 +146,7 @@ impl<'a> From<&'a Certificate> for CertificateLine<'a> {
                 ..Self::default()
             };
         };
-        let instant = |at| When::new(at).map(|at| at.to_string());
+        let instant = |at: Option<_>| at.and_then(When::new).map(|at| at.to_string());
         let names: Vec<&str> = (facts.dns_names.iter().map(AsRef::as_ref))
             .take(NAMES)
             .collect();
@@ -155,8 +155,8 @@ impl<'a> From<&'a Certificate> for CertificateLine<'a> {
             issuer: text(&facts.issuer_common_name),
             issuer_organization: text(&facts.issuer_organization),
             serial_number: text(&facts.serial_number),
-            not_before: instant(facts.not_before),
-            not_after: instant(facts.not_after),
+            not_before: instant(facts.validity.not_before),
+            not_after: instant(facts.validity.not_after),
             key_algorithm: text(&facts.key_algorithm),
             key_size: Some(facts.key_size).filter(|size| *size > 0),
             signature_algorithm: text(&facts.signature_algorithm),

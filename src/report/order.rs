@@ -23,7 +23,7 @@ pub fn worst(row: &RowRecord) -> Option<Severity> {
 pub fn status(row: &RowRecord) -> &'static str {
     match worst(row) {
         Some(severity) => severity.label(),
-        None if row.summary.not_after.is_some() => "ok",
+        None if row.summary.version.is_some() => "ok",
         None if row.posture == Posture::Closed || row.summary.met == Some(true) => "ok",
         None => "unknown",
     }

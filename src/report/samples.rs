@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::model::{
     Acceptance, AddressSeen, At, Certificate, CertificateFacts, Chain, Clients, DeepSeen,
     Fingerprint, Handshake, Passed, PlainAddressSeen, PlainAnswer, PlainSeen, Reason, Severity,
-    Step, Summary, Target, TlsSeen, TlsVersion, Trace, UnixTime, Verdict, VersionSupport, Waived,
-    Waiver,
+    Step, Summary, Target, TlsSeen, TlsVersion, Trace, UnixTime, Validity, Verdict, VersionSupport,
+    Waived, Waiver,
 };
 use crate::record::samples::{EXPIRED, PLAINTEXT, handshake, record, row, target};
 use crate::record::{RowRecord, Seen};
@@ -23,8 +23,10 @@ fn facts(subject: &str, not_after: UnixTime) -> CertificateFacts {
         issuer_common_name: "Test CA".to_owned(),
         issuer_organization: String::new(),
         serial_number: "07".to_owned(),
-        not_before: not_after.saturating_sub(Duration::from_secs(90 * DAY)),
-        not_after,
+        validity: Validity::between(
+            not_after.saturating_sub(Duration::from_secs(90 * DAY)),
+            not_after,
+        ),
         key_algorithm: "ECDSA".to_owned(),
         key_size: 256,
         signature_algorithm: "ECDSA-SHA256".to_owned(),
@@ -168,6 +170,23 @@ pub(crate) fn named(host: &str, subject: &str, detail: &str) -> RowRecord {
     verdict.find(&EXPIRED, Severity::Critical, detail);
     let not_after = NOW.saturating_sub(Duration::from_secs(3 * DAY));
     shown(host, subject, verdict, not_after)
+}
+
+/// As [`good`], with an RSA certificate of that subject beside the other.
+pub(crate) fn with_beside(host: &str, subject: &str) -> RowRecord {
+    let mut row = good(host);
+    let mut other = shaken(subject, NOW);
+    let chain = Arc::make_mut(&mut other.chain);
+    chain.certificates.truncate(1);
+    if let Ok(facts) = &mut chain.certificates[0].facts {
+        facts.key_algorithm = "RSA".to_owned();
+    }
+    let tls = Arc::make_mut(&mut row.seen.tls);
+    for deep in tls.addresses.iter_mut().flat_map(|one| &mut one.deep) {
+        let value = other.clone();
+        deep.value.by_key = [At { at: NOW, value }].into();
+    }
+    row
 }
 
 /// A row of a port that must be closed, and is.

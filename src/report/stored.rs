@@ -74,8 +74,12 @@ impl<'a> From<&'a Stored> for StoredCertificateView<'a> {
             key: &stored.key,
             usage: stored.usage.label(),
             subject_common_name: subject.filter(|name| !name.is_empty()),
-            not_before: facts.and_then(|facts| When::new(facts.not_before)),
-            not_after: facts.and_then(|facts| When::new(facts.not_after)),
+            not_before: facts
+                .and_then(|facts| facts.validity.not_before)
+                .and_then(When::new),
+            not_after: facts
+                .and_then(|facts| facts.validity.not_after)
+                .and_then(When::new),
             renewal: stored.renewal.and_then(When::new),
         }
     }

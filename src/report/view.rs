@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::model::{
-    Acceptance, AddressSeen, Certificate, ClientAuth, Door, Failure, Finding, Owner, Passed,
-    PlainAddressSeen, PlainAnswer, PlainDoor, PlainSeen, Severity, Step, UnixTime, Waived,
+    Acceptance, AddressSeen, Certificate, ClientAuth, Door, Failure, Finding, Handshake, Owner,
+    Passed, PlainAddressSeen, PlainAnswer, PlainDoor, PlainSeen, Severity, Step, UnixTime, Waived,
 };
 use crate::probe::names::{alert_name, cipher_name, group_name};
 use crate::record::RowRecord;
@@ -192,6 +192,9 @@ pub struct AddressView<'a> {
     pub trace: Vec<StepView>,
     /// The certificates as they were sent, the leaf first.
     pub chain: Vec<CertificateView<'a>>,
+    /// Likewise, by another kind of key: RSA beside ECDSA, where the server has both.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub other_chain: Vec<CertificateView<'a>>,
 }
 
 /// Something that passed.
@@ -266,7 +269,7 @@ impl From<&Step> for StepView {
 pub struct CertificateView<'a> {
     /// Lower-case hexadecimal.
     pub fingerprint_sha256: String,
-    /// Why nothing could be read of it; then all that follows is absent.
+    /// Why nothing could be read of it; then all that follows is absent. Or which dates could not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<&'a str>,
     /// The subject's common name.
@@ -450,13 +453,15 @@ impl<'a> From<&'a AddressSeen> for AddressView<'a> {
             hsts: https().find_map(|answer| answer.hsts.as_deref()),
             deep_seen: seen.deep.as_ref().and_then(|seen| When::new(seen.at)),
             trace: seen.trace.0.iter().map(Into::into).collect(),
-            chain: handshake
-                .iter()
-                .flat_map(|seen| &seen.chain.certificates)
-                .map(Into::into)
-                .collect(),
+            chain: chain(handshake),
+            other_chain: chain(seen.beside().map(|other| &other.value)),
         }
     }
+}
+
+fn chain(seen: Option<&Handshake>) -> Vec<CertificateView<'_>> {
+    let sent = seen.into_iter().flat_map(|seen| &seen.chain.certificates);
+    sent.map(Into::into).collect()
 }
 
 /// The answers that are known, in words.
@@ -475,13 +480,20 @@ impl<'a> From<&'a Certificate> for CertificateView<'a> {
         let ips = facts.iter().flat_map(|facts| &facts.ip_names);
         Self {
             fingerprint_sha256: certificate.fingerprint.to_string(),
-            unreadable: certificate.facts.as_ref().err().map(AsRef::as_ref),
+            unreadable: match &certificate.facts {
+                Ok(facts) => facts.validity.unreadable(),
+                Err(reason) => Some(reason),
+            },
             subject_common_name: facts.and_then(|facts| text(&facts.subject_common_name)),
             issuer_common_name: facts.and_then(|facts| text(&facts.issuer_common_name)),
             issuer_organization: facts.and_then(|facts| text(&facts.issuer_organization)),
             serial_number: facts.and_then(|facts| text(&facts.serial_number)),
-            not_before: facts.and_then(|facts| When::new(facts.not_before)),
-            not_after: facts.and_then(|facts| When::new(facts.not_after)),
+            not_before: facts
+                .and_then(|facts| facts.validity.not_before)
+                .and_then(When::new),
+            not_after: facts
+                .and_then(|facts| facts.validity.not_after)
+                .and_then(When::new),
             key_algorithm: facts.and_then(|facts| text(&facts.key_algorithm)),
             key_size: facts.map(|facts| facts.key_size).filter(|size| *size > 0),
             signature_algorithm: facts.and_then(|facts| text(&facts.signature_algorithm)),
@@ -548,7 +560,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::report::samples::{expired, unseen};
+    use crate::report::samples::{expired, unseen, with_beside};
 
     fn told(row: &RowRecord) -> Value {
         serde_json::to_value(TargetView::from(row)).unwrap()
@@ -585,6 +597,36 @@ mod tests {
             answer,
             &json!({"ip": "192.0.2.1", "answer": "http", "status": 301, "location": "https://shop.example/"})
         );
+    }
+
+    #[test]
+    fn a_certificate_beside_has_a_chain_of_its_own() {
+        let both = told(&with_beside("shop.example", "old.example"));
+        let address = &both["addresses"][0];
+        assert_eq!(address["chain"][0]["subject_common_name"], "shop.example");
+        let other = &address["other_chain"];
+        assert_eq!(other.as_array().unwrap().len(), 1);
+        assert_eq!(other[0]["subject_common_name"], "old.example");
+        let one = told(&expired("shop.example"));
+        assert_eq!(one["addresses"][0].get("other_chain"), None);
+    }
+
+    #[test]
+    fn a_date_that_cannot_be_read_is_absent_and_named() {
+        let mut row = expired("shop.example");
+        let tls = Arc::make_mut(&mut row.seen.tls);
+        let seen = tls.addresses[0].handshake.as_mut().unwrap();
+        let chain = Arc::make_mut(&mut seen.value.chain);
+        let facts = chain.certificates[0].facts.as_mut().unwrap();
+        facts.validity.not_after = None;
+        row.summary.not_after = None;
+        let told = told(&row);
+        assert_eq!(told.get("not_after"), None);
+        let leaf = &told["addresses"][0]["chain"][0];
+        assert_eq!(leaf["unreadable"], "notAfter");
+        assert_eq!(leaf["not_before"], "2025-09-30T00:00:00Z");
+        assert_eq!(leaf.get("not_after"), None);
+        assert_eq!(leaf["subject_common_name"], "shop.example");
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl Probe for Serving {
             ciphers: CipherSupport([Acceptance::Refused; 12]),
             groups: GroupSupport([Acceptance::Unknown; 10]),
             https: Vec::new(),
-            other: None,
+            by_key: Box::default(),
         };
         DeepReport {
             at: UnixTime::from_secs(2),

@@ -318,19 +318,27 @@ fn line<'a>(
 
 /// Each chain once, with the addresses that show it.
 fn chains(html: &mut Html, addresses: &[AddressView<'_>], now: UnixTime) {
-    let mut chains: Vec<(&[CertificateView<'_>], Vec<IpAddr>)> = Vec::new();
-    for address in addresses.iter().filter(|address| !address.chain.is_empty()) {
-        let same = |chain: &[CertificateView<'_>]| prints(chain).eq(prints(&address.chain));
-        match chains.iter_mut().find(|(chain, _)| same(chain)) {
-            Some((_, shown_by)) => shown_by.push(address.ip),
-            None => chains.push((&address.chain, vec![address.ip])),
+    let mut chains: Vec<(&str, &[CertificateView<'_>], Vec<IpAddr>)> = Vec::new();
+    let shown = addresses.iter().map(|one| ("", &one.chain, one.ip));
+    let others = addresses.iter();
+    let others = others.map(|one| ("by another kind of key, ", &one.other_chain, one.ip));
+    for (kind, chain, ip) in shown
+        .chain(others)
+        .filter(|(_, chain, _)| !chain.is_empty())
+    {
+        let known = chains
+            .iter_mut()
+            .find(|(as_kind, known, _)| *as_kind == kind && prints(known).eq(prints(chain)));
+        match known {
+            Some((.., shown_by)) => shown_by.push(ip),
+            None => chains.push((kind, chain, vec![ip])),
         }
     }
-    for (chain, shown_by) in chains {
+    for (kind, chain, shown_by) in chains {
         let shown_by: Vec<String> = shown_by.iter().map(ToString::to_string).collect();
         html.put(
-            "<h2>Chain <span class=\"dim\">as sent by {}</span></h2>\n",
-            &[&shown_by.join(", ")],
+            "<h2>Chain <span class=\"dim\">{}as sent by {}</span></h2>\n",
+            &[kind, &shown_by.join(", ")],
         );
         for (place, certificate) in chain.iter().enumerate() {
             self::certificate(html, place, certificate, now);

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::record::samples;
 use crate::record::{Own, Progress, RowRecord, Standing, Store, own_families};
-use crate::report::samples::{expired, good, named, unseen};
+use crate::report::samples::{expired, good, named, unseen, with_beside};
 use crate::schedule::Question;
 
 /// Between two probes of a target.
@@ -262,6 +262,21 @@ async fn a_target_has_a_page_of_its_own_behind_its_link() {
     }
     let gone = path.replace("shop.example", "gone.example");
     assert!(asked(rows, &gone).await.0.starts_with("http/1.0 404"));
+}
+
+#[tokio::test]
+async fn a_certificate_beside_has_a_chain_of_its_own_on_the_page() {
+    let path =
+        "/target?source=ingress&namespace=default&host=shop.example&port=443&address=192.0.2.1";
+    let row = with_beside("shop.example", "old.example");
+    let (_, body) = asked(vec![row], path).await;
+    let head = "<h2>Chain <span class=\"dim\">by another kind of key, as sent by 192.0.2.1";
+    let (own, beside) = body.split_once(head).unwrap();
+    assert!(own.contains("<h2>Chain <span class=\"dim\">as sent by 192.0.2.1</span>"));
+    assert!(
+        beside.contains("old.example") && !own.contains("old.example"),
+        "{body}"
+    );
 }
 
 #[tokio::test]

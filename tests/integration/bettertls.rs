@@ -49,8 +49,8 @@ fn run(name: &str) -> (usize, Vec<usize>) {
     let export: Export = serde_json::from_slice(&text).unwrap();
     let root = der(&export.trust_root);
     // Certificates begin a day before they are minted, and those that have expired did so an hour before.
-    let begins = Certificate::read(&root).facts.unwrap().not_before;
-    let now = begins.saturating_add(Duration::from_hours(24));
+    let begins = Certificate::read(&root).facts.unwrap().validity.not_before;
+    let now = begins.unwrap().saturating_add(Duration::from_hours(24));
     let policy = Policy::new(&Config::default(), Roots::empty().with_configured(&[root]));
     let agrees = |case: &&TestCase| {
         let chain: Vec<_> = case.certificates.iter().map(|text| der(text)).collect();

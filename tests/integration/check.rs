@@ -2,6 +2,8 @@
 
 use std::net::TcpListener;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::KeyPair;
 use serde_json::{Value, json};
 
@@ -41,6 +43,44 @@ fn loopback(expired: bool) -> Leaf {
     params.not_before = rcgen::date_time_ymd(2020, 1, 1);
     params.not_after = rcgen::date_time_ymd(if expired { 2021 } else { 2100 }, 1, 1);
     CA.issue(&params, &KeyPair::generate().unwrap())
+}
+
+/// nginx serves what no client takes, and everything but the one date is told of it.
+#[tokio::test]
+async fn a_date_that_cannot_be_read_loses_nothing_else() {
+    let mut leaf = loopback(false);
+    let end = b"21000101000000Z";
+    let mut windows = leaf.der.windows(end.len());
+    let at = windows.position(|window| window == end).unwrap();
+    leaf.der[at..at + end.len()].copy_from_slice(b"21000230000000Z");
+    let lines = STANDARD.encode(&leaf.der);
+    leaf.cert_pem = format!("-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n");
+    let peer = peers::nginx(&leaf, "TLSv1.2 TLSv1.3");
+    let port = peer.address.port();
+    let (code, json) = check(port, &["-o", "json"]).await;
+    assert_eq!(code, Some(1), "{json}");
+    let told: Value = serde_json::from_str(&json).unwrap();
+    let target = &told["targets"][0];
+    let found = target["findings"].as_array().unwrap().iter();
+    let found: Vec<_> = found.map(|one| (&one["finding"], &one["detail"])).collect();
+    let expected = (
+        &json!("certificate_date_unreadable"),
+        &json!("its notAfter cannot be read"),
+    );
+    assert_eq!(found, [expected]);
+    assert_eq!(target.get("not_after"), None);
+    let shown = &target["addresses"][0]["chain"][0];
+    assert_eq!(shown["not_before"], "2020-01-01T00:00:00Z");
+    assert_eq!(shown.get("not_after"), None);
+    assert_eq!(shown["unreadable"], "notAfter");
+    assert_eq!(shown["ip_names"], json!(["127.0.0.1"]));
+    let (_, csv) = check(port, &["-o", "csv"]).await;
+    let line = csv.lines().nth(1).unwrap();
+    let fields: Vec<_> = line.split(',').collect();
+    assert_eq!((fields[0], fields[8]), ("critical", ""), "{line}");
+    let (_, table) = check(port, &[]).await;
+    assert_eq!(row(&table)[2], "-", "{table}");
+    assert!(table.contains("unreadable          notAfter\n"), "{table}");
 }
 
 #[tokio::test]

@@ -372,23 +372,103 @@ async fn choose(mut stream: TcpStream, suite: Option<[u8; 2]>) {
     stream.shutdown().await.unwrap();
 }
 
-/// A host with a valid ECDSA certificate beside an expired RSA one, which clients of today get to see
-/// from nobody but old ones.
-#[tokio::test]
-async fn the_certificate_beside_the_one_that_is_shown_is_judged_as_well() {
+/// An RSA certificate that expired long ago.
+fn expired() -> Leaf {
     let key = KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap();
     let mut params = Ca::params(&[NAME]);
     params.not_before = date_time_ymd(2025, 1, 1);
     params.not_after = date_time_ymd(2025, 6, 1);
-    let expired = CA.issue(&params, &key);
+    CA.issue(&params, &key)
+}
+
+/// nginx with an ECDSA certificate and another.
+fn nginx_with(beside: &Leaf, protocols: &str) -> Peer {
+    let words = format!(
+        "ssl_protocols {protocols};
+        ssl_certificate beside.pem; ssl_certificate_key beside.pem;"
+    );
+    let both = format!("{}{}", beside.cert_pem, beside.key_pem);
+    peers::nginx_with_files(&ECDSA, &words, &[("beside.pem", &both)])
+}
+
+/// Servers of TLS 1.3 alone encrypt their certificates.
+#[tokio::test]
+async fn the_certificate_beside_is_seen_where_certificates_are_encrypted_too() {
+    let expired = expired();
+    let site = Site::new("both-keys-encrypted");
+    let ca = site.write("ca.pem", &CA.issuer.pem());
+    let (beside, key) = (
+        site.write("beside.pem", &expired.cert_pem),
+        site.write("beside.key", &expired.key_pem),
+    );
+    let openssl = ["-tls1_3", "-dcert", &beside, "-dkey", &key];
+    let doors = [
+        ("nginx", nginx_with(&expired, "TLSv1.3")),
+        (
+            "haproxy",
+            peers::haproxy_with(&[&ECDSA, &expired], "ssl-min-ver TLSv1.3"),
+        ),
+        ("openssl", peers::openssl(&ECDSA, &openssl)),
+        ("ecdsa", peers::nginx(&ECDSA, "TLSv1.3")),
+        ("rsa", peers::nginx(&RSA, "TLSv1.3")),
+    ];
+    let target = |(name, peer): &(&str, Peer)| {
+        let url = format!("https://{NAME}:{}", peer.address.port());
+        json!({"name": name, "url": url, "address": "127.0.0.1", "ca_file": ca})
+    };
+    let config = json!({"targets": doors.iter().map(target).collect::<Vec<_>>()});
+    let exporter = Exporter::serve(&config, None).await;
+    let of = |scrape: &Scrape, family: &str, name| scrape.metric(family).label("name", name).get();
+    let scrape = exporter
+        .until("all were asked deeply", |scrape| {
+            let deep = "kube_https_deep_probe_last_success_timestamp_seconds";
+            doors
+                .iter()
+                .all(|(name, _)| of(scrape, deep, name).is_some())
+        })
+        .await;
+    for (name, _) in &doors {
+        let is_good = matches!(*name, "ecdsa" | "rsa");
+        let valid = of(&scrape, "kube_https_certificate_valid", name);
+        assert_eq!(valid, Some(f64::from(u8::from(is_good))), "{name}");
+        let found = scrape.metric("kube_https_finding").label("name", name);
+        let found = found.label("finding", "certificate_expired").get();
+        assert_eq!(found.is_none(), is_good, "{name}");
+    }
+    let told = exporter.get("/api/v1/targets").await;
+    let told: serde_json::Value = serde_json::from_str(&told.body).unwrap();
+    for target in told["targets"].as_array().unwrap() {
+        let address = &target["addresses"][0];
+        let keys = ["chain", "other_chain"].map(|chain| &address[chain][0]["key_algorithm"]);
+        let expected = match target["name"].as_str().unwrap() {
+            "ecdsa" => [json!("ECDSA"), json!(null)],
+            "rsa" => [json!("RSA"), json!(null)],
+            _ => [json!("ECDSA"), json!("RSA")],
+        };
+        assert_eq!(keys, [&expected[0], &expected[1]], "{}", target["name"]);
+    }
+}
+
+/// One connection more where a server of TLS 1.3 alone has no RSA certificate, and two where it has.
+#[tokio::test]
+async fn a_server_of_tls_1_3_alone_costs_at_most_twenty_connections() {
+    for (leaf, beside) in [(&ECDSA, 1), (&RSA, 2)] {
+        let peer = peers::nginx(leaf, "TLSv1.3");
+        let (front, count) = counting(peer.address).await;
+        deep(front, TlsVersion::Tls13).await;
+        let count = count.load(Ordering::Relaxed);
+        assert_eq!(count, 14 + beside, "connections");
+    }
+}
+
+/// A host with a valid ECDSA certificate beside an expired RSA one, which clients of today get to see
+/// from nobody but old ones.
+#[tokio::test]
+async fn the_certificate_beside_the_one_that_is_shown_is_judged_as_well() {
+    let expired = expired();
     let site = Site::new("both-keys");
     let ca = site.write("ca.pem", &CA.issuer.pem());
-    let nginx = |beside: &Leaf| {
-        let words = "ssl_protocols TLSv1.2 TLSv1.3;
-            ssl_certificate rsa.pem; ssl_certificate_key rsa.pem;";
-        let both = format!("{}{}", beside.cert_pem, beside.key_pem);
-        peers::nginx_with_files(&ECDSA, words, &[("rsa.pem", &both)])
-    };
+    let nginx = |beside: &Leaf| nginx_with(beside, "TLSv1.2 TLSv1.3");
     let haproxy = peers::haproxy_with(&[&ECDSA, &expired], "ssl-min-ver TLSv1.2");
     let doors = [nginx(&expired), haproxy, nginx(&RSA)];
     let target = |(name, peer): (&str, &Peer)| {

@@ -184,6 +184,12 @@ fn address(
     for (place, certificate) in seen.chain.iter().enumerate() {
         self::certificate(text, place, certificate, manner);
     }
+    if !seen.other_chain.is_empty() {
+        text.line(2, "beside it, by another kind of key");
+    }
+    for (place, certificate) in seen.other_chain.iter().enumerate() {
+        self::certificate(text, place, certificate, manner);
+    }
 }
 
 /// What was answered like this, in words.
@@ -199,9 +205,8 @@ fn yes(yes: bool) -> String {
 }
 
 fn prints<'a>(seen: &'a AddressView<'_>) -> impl Iterator<Item = &'a String> {
-    seen.chain
-        .iter()
-        .map(|certificate| &certificate.fingerprint_sha256)
+    let all = seen.chain.iter().chain(&seen.other_chain);
+    all.map(|certificate| &certificate.fingerprint_sha256)
 }
 
 fn certificate(text: &mut Lines, place: usize, seen: &CertificateView<'_>, manner: &Manner<'_>) {
@@ -260,7 +265,7 @@ fn answered(answer: &PlainAnswerView<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples::{NOW, expired, unseen};
+    use crate::report::samples::{NOW, expired, unseen, with_beside};
 
     #[test]
     fn a_specialist_reads_what_was_seen() {
@@ -289,6 +294,23 @@ shop.example (broken)
   port 80 in clear      http 301, to https://shop.example/ at 192.0.2.1
 ";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_certificate_beside_comes_after_the_chain() {
+        let text = render(
+            &with_beside("shop.example", "old.example"),
+            &Manner::table(NOW),
+        );
+        let (_, beside) = text
+            .split_once("  beside it, by another kind of key\n")
+            .unwrap();
+        let expected = "  certificate 0         old.example\n    issuer              Test CA\n";
+        assert!(beside.starts_with(expected), "{text}");
+        assert!(
+            beside.contains("key                 RSA, 256 bits\n"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -151,7 +151,7 @@ fn issued(owner: &Owner, certificate: &str, status: &RequestStatus) -> Option<Is
         at: ready
             .map(instant)
             .or(owner.created)
-            .unwrap_or(facts.not_before),
+            .or(facts.validity.not_before)?,
         fingerprint,
         facts,
         by: clean(&by).into(),

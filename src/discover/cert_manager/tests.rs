@@ -91,7 +91,8 @@ fn rendered(discovered: &BTreeMap<ObjectKey, Declared>) -> String {
         for stored in &declared.stored {
             let usage = stored.usage.label();
             let renewal = stored.renewal.map(UnixTime::as_secs);
-            let dates = stored.decisive().map(|facts| facts.not_after.as_secs());
+            let dates = stored.decisive().and_then(|facts| facts.validity.not_after);
+            let dates = dates.map(UnixTime::as_secs);
             writeln!(
                 text,
                 "  {} for {usage}: until {}, renewed at {}",

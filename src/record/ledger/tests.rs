@@ -317,7 +317,7 @@ fn stored(namespace: &str) -> Arc<StoredObject> {
     let der = CertificateDer::pem_slice_iter(KINDS).next().unwrap();
     let mut certificate = Certificate::read(&der.unwrap());
     let facts = certificate.facts.as_mut().unwrap();
-    (facts.not_before, facts.not_after) = (at(0), at(1000 * 86_400));
+    facts.validity = crate::model::Validity::between(at(0), at(1000 * 86_400));
     Arc::new(StoredObject {
         place: StoredPlace {
             source: "ingress",

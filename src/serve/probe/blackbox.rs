@@ -120,7 +120,7 @@ fn tls(registry: &mut Registry, outcome: &Outcome) {
     let certificates = &seen.chain.certificates;
     let ends = certificates
         .iter()
-        .filter_map(|one| Some(one.facts.as_ref().ok()?.not_after));
+        .filter_map(|one| one.facts.as_ref().ok()?.validity.not_after);
     if let Some(first) = ends.min() {
         gauge(
             registry,

@@ -8,7 +8,7 @@ use super::dn;
 use super::gauge::{Labels, gauge, info};
 use super::outcome::Outcome;
 use crate::config::Speaks;
-use crate::model::{Certificate, clean};
+use crate::model::{Certificate, UnixTime, Validity, clean};
 
 /// Adds all that it has to say.
 pub(super) fn register(registry: &mut Registry, outcome: &Outcome) {
@@ -59,26 +59,26 @@ pub(super) fn register(registry: &mut Registry, outcome: &Outcome) {
             certificates.push(one);
         }
     }
-    let series = |at: fn(&Dates) -> f64| {
+    let series = |at: fn(Validity) -> Option<UnixTime>| {
         let samples = certificates.iter().filter_map(|one| described(one));
         samples
-            .map(move |(labels, dates)| (labels, at(&dates)))
+            .filter_map(move |(labels, validity)| Some((labels, at(validity)?.as_secs_f64())))
             .collect::<Vec<_>>()
     };
     info(
         registry,
         "ssl_cert_not_after",
         "NotAfter expressed as a Unix Epoch Time",
-        series(|dates| dates.after),
+        series(|dates| dates.not_after),
     );
     info(
         registry,
         "ssl_cert_not_before",
         "NotBefore expressed as a Unix Epoch Time",
-        series(|dates| dates.before),
+        series(|dates| dates.not_before),
     );
     if outcome.valid() == Some(true) {
-        let verified = |at: fn(&Dates) -> f64| {
+        let verified = |at: fn(Validity) -> Option<UnixTime>| {
             let chain = |(mut labels, value): (Labels, f64)| {
                 labels.insert(0, ("chain_no", "0".to_owned()));
                 (labels, value)
@@ -89,23 +89,18 @@ pub(super) fn register(registry: &mut Registry, outcome: &Outcome) {
             registry,
             "ssl_verified_cert_not_after",
             "NotAfter expressed as a Unix Epoch Time",
-            verified(|dates| dates.after),
+            verified(|dates| dates.not_after),
         );
         info(
             registry,
             "ssl_verified_cert_not_before",
             "NotBefore expressed as a Unix Epoch Time",
-            verified(|dates| dates.before),
+            verified(|dates| dates.not_before),
         );
     }
 }
 
-struct Dates {
-    before: f64,
-    after: f64,
-}
-
-fn described(certificate: &Certificate) -> Option<(Labels, Dates)> {
+fn described(certificate: &Certificate) -> Option<(Labels, Validity)> {
     let facts = certificate.facts.as_ref().ok()?;
     let (_, read) = X509Certificate::from_der(&certificate.der).ok()?;
     let alternatives = read.subject_alternative_name().ok().flatten();
@@ -131,11 +126,7 @@ fn described(certificate: &Certificate) -> Option<(Labels, Dates)> {
         ("emails", listed(emails)),
         ("ou", listed(dn::values(read.subject(), "2.5.4.11"))),
     ];
-    let dates = Dates {
-        before: facts.not_before.as_secs_f64(),
-        after: facts.not_after.as_secs_f64(),
-    };
-    Some((labels, dates))
+    Some((labels, facts.validity))
 }
 
 /// With a comma before and behind each, so that a query can look for one among them.
