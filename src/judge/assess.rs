@@ -265,7 +265,7 @@ impl<'a> Assessment<'a> {
     }
 
     /// When the leaf expires, where that could be read.
-    fn not_after(&self) -> Option<UnixTime> {
+    pub(super) fn not_after(&self) -> Option<UnixTime> {
         self.facts?.validity.not_after
     }
 

@@ -80,9 +80,8 @@ fn showing(shown: &Assessment<'_>, verdict: &mut Verdict) {
     if let Some(valid) = shown.valid() {
         verdict.texts(&VALID, [ip.clone()].into(), f64::from(u8::from(valid)));
     }
-    if let Some(facts) = shown.facts {
-        let not_after = facts.not_after.as_secs_f64();
-        verdict.texts(&NOT_AFTER, [ip.clone()].into(), not_after);
+    if let Some(not_after) = shown.not_after() {
+        verdict.texts(&NOT_AFTER, [ip.clone()].into(), not_after.as_secs_f64());
     }
     if let Some(leaf) = shown.seen.value.chain.leaf() {
         let texts = [ip, leaf.fingerprint.to_string().into()];

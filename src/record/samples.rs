@@ -172,11 +172,15 @@ pub(crate) fn store(rows: impl IntoIterator<Item = RowRecord>) -> Store {
     store
 }
 
-/// The row as it would be of a target that is a little different.
-pub(crate) fn edited(row: &RowRecord, change: impl FnOnce(&mut Target)) -> RowRecord {
-    let mut target = Target::clone(&row.target);
-    change(&mut target);
-    record(target, verdict_of(row), row.seen.clone())
+/// The row as it would be of a target, a verdict and what was seen that are a little different.
+pub(crate) fn edited(
+    row: &RowRecord,
+    change: impl FnOnce(&mut Target, &mut Verdict, &mut Seen),
+) -> RowRecord {
+    let (mut target, mut verdict) = (Target::clone(&row.target), verdict_of(row));
+    let mut seen = row.seen.clone();
+    change(&mut target, &mut verdict, &mut seen);
+    record(target, verdict, seen)
 }
 
 fn verdict_of(row: &RowRecord) -> Verdict {

@@ -9,7 +9,7 @@ use crate::model::{
     Step, Summary, Target, TlsSeen, TlsVersion, Trace, UnixTime, Validity, Verdict, VersionSupport,
     Waived, Waiver,
 };
-use crate::record::samples::{EXPIRED, PLAINTEXT, handshake, record, row, target};
+use crate::record::samples::{EXPIRED, PLAINTEXT, edited, handshake, record, row, target};
 use crate::record::{RowRecord, Seen};
 
 const DAY: u64 = 86_400;
@@ -174,19 +174,19 @@ pub(crate) fn named(host: &str, subject: &str, detail: &str) -> RowRecord {
 
 /// As [`good`], with an RSA certificate of that subject beside the other.
 pub(crate) fn with_beside(host: &str, subject: &str) -> RowRecord {
-    let mut row = good(host);
     let mut other = shaken(subject, NOW);
     let chain = Arc::make_mut(&mut other.chain);
     chain.certificates.truncate(1);
     if let Ok(facts) = &mut chain.certificates[0].facts {
         facts.key_algorithm = "RSA".to_owned();
     }
-    let tls = Arc::make_mut(&mut row.seen.tls);
-    for deep in tls.addresses.iter_mut().flat_map(|one| &mut one.deep) {
-        let value = other.clone();
-        deep.value.by_key = [At { at: NOW, value }].into();
-    }
-    row
+    edited(&good(host), |_, _, seen| {
+        let tls = Arc::make_mut(&mut seen.tls);
+        for deep in tls.addresses.iter_mut().flat_map(|one| &mut one.deep) {
+            let value = other.clone();
+            deep.value.by_key = [At { at: NOW, value }].into();
+        }
+    })
 }
 
 /// A row of a port that must be closed, and is.

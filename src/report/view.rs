@@ -560,6 +560,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::record::samples::edited;
     use crate::report::samples::{expired, unseen, with_beside};
 
     fn told(row: &RowRecord) -> Value {
@@ -613,13 +614,14 @@ mod tests {
 
     #[test]
     fn a_date_that_cannot_be_read_is_absent_and_named() {
-        let mut row = expired("shop.example");
-        let tls = Arc::make_mut(&mut row.seen.tls);
-        let seen = tls.addresses[0].handshake.as_mut().unwrap();
-        let chain = Arc::make_mut(&mut seen.value.chain);
-        let facts = chain.certificates[0].facts.as_mut().unwrap();
-        facts.validity.not_after = None;
-        row.summary.not_after = None;
+        let row = edited(&expired("shop.example"), |_, verdict, seen| {
+            let tls = Arc::make_mut(&mut seen.tls);
+            let seen = tls.addresses[0].handshake.as_mut().unwrap();
+            let chain = Arc::make_mut(&mut seen.value.chain);
+            let facts = chain.certificates[0].facts.as_mut().unwrap();
+            facts.validity.not_after = None;
+            verdict.summary.not_after = None;
+        });
         let told = told(&row);
         assert_eq!(told.get("not_after"), None);
         let leaf = &told["addresses"][0]["chain"][0];

@@ -268,7 +268,7 @@ ok        late.example    in 80d   1.3
 
     #[test]
     fn a_host_with_several_addresses_is_told_apart_by_them() {
-        let other = edited(&expired("shop.example"), |target| {
+        let other = edited(&expired("shop.example"), |target, _, _| {
             target.row.edit(|row| row.address = "192.0.2.2".into());
         });
         let text = table(vec![expired("shop.example"), other]);
