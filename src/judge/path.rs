@@ -157,8 +157,8 @@ pub(super) const fn is_about_a_signature_s_kind(error: &Error) -> bool {
 }
 
 /// What a failure means, for people.
-pub(super) fn reason(error: &Error) -> String {
-    let text = match error {
+pub(super) const fn reason(error: &Error) -> &'static str {
+    match error {
         Error::CaUsedAsEndEntity => {
             "it is an authority's certificate, which Firefox and rustls refuse from a server"
         }
@@ -184,7 +184,29 @@ pub(super) fn reason(error: &Error) -> String {
         }
         Error::InvalidCertValidity => "a certificate on its path ends before it begins",
         Error::CertDistrusted => "a key on its path is known to be compromised or distrusted",
-        other => return format!("a certificate on its path breaks the rules: {other}"),
-    };
-    text.to_owned()
+        Error::UnsupportedCertVersion => {
+            "a certificate on its path is of an older version than 3, whose extensions it lacks"
+        }
+        Error::UnsupportedCriticalExtension => {
+            "a certificate on its path has an extension that is critical and that clients do not know"
+        }
+        Error::MaximumPathBuildCallsExceeded
+        | Error::MaximumPathDepthExceeded
+        | Error::MaximumNameConstraintComparisonsExceeded
+        | Error::MaximumSignatureChecksExceeded => {
+            "there are more possible paths, or longer ones, than clients follow"
+        }
+        Error::BadDer
+        | Error::BadDerTime
+        | Error::ExtensionValueInvalid
+        | Error::InvalidNetworkMaskConstraint
+        | Error::InvalidSerialNumber
+        | Error::MalformedDnsIdentifier
+        | Error::MalformedExtensions
+        | Error::MalformedNameConstraint => "a certificate on its path is malformed",
+        Error::TrailingData(_) => {
+            "something follows after a certificate on its path, or after a part of one"
+        }
+        _ => "a certificate on its path breaks the rules",
+    }
 }

@@ -8,7 +8,8 @@
 //! are for sale, and clients refuse it.
 //!
 //! A self-issued certificate's own signature proves nothing, so that its hash does not matter; nor
-//! does the key of a root that is sent, since clients take their own copy's.
+//! does the key of a root that is sent, since clients take their own copy's. What is sent and lies on
+//! no path that clients take is for information: most often a cross-signature for the sake of old ones.
 
 use super::Check;
 use super::assess::{Assessed, Assessment};
@@ -36,36 +37,47 @@ const SIZES: [(&str, u32, u32); 2] = [("RSA", 1024, 2048), ("ECDSA", 160, 224)];
 
 fn judge(assessed: &Assessed<'_>, verdict: &mut Verdict) {
     assessed.find(verdict, &WEAK_KEY, |address| {
-        let weak = sent(address).filter_map(|(whose, facts)| {
-            let kind = &facts.key_algorithm;
-            let severity = weak_key(kind, facts.key_size)?;
-            let said = match facts.key_size {
-                0 => format!("the key of {whose} is {kind}"),
-                bits => format!("the key of {whose} is {kind} with {bits} bits"),
+        worst(address, |facts| {
+            let (kind, bits) = (&facts.key_algorithm, facts.key_size);
+            let severity = weak_key(kind, bits)?;
+            let size = match bits {
+                0 => String::new(),
+                bits => format!(" with {bits} bits"),
             };
-            Some((severity, said))
-        });
-        weak.reduce(|worst, next| if next.0 > worst.0 { next } else { worst })
+            Some((severity, format!("has the key {kind}{size}")))
+        })
     });
     assessed.find(verdict, &WEAK_SIGNATURE, |address| {
-        let (whose, facts) = sent(address).find(|(_, facts)| is_signed_weakly(facts))?;
-        let said = format!("{whose} is signed with {}", facts.signature_algorithm);
-        Some((Severity::Critical, said))
+        worst(address, |facts| {
+            let said = format!("is signed with {}", facts.signature_algorithm);
+            is_signed_weakly(facts).then_some((Severity::Critical, said))
+        })
     });
 }
 
-/// What was sent but for roots, the leaf first, with a few words for each.
-fn sent<'a>(address: &Assessment<'a>) -> impl Iterator<Item = (String, &'a CertificateFacts)> {
-    let leaf = address
-        .facts
-        .map(|facts| ("its certificate".to_owned(), facts));
+/// The worst of what `weak` says of what was sent but for roots, the leaf first.
+fn worst(
+    address: &Assessment<'_>,
+    weak: impl Fn(&CertificateFacts) -> Option<(Severity, String)>,
+) -> Option<(Severity, String)> {
+    let leaf = address.facts.and_then(&weak);
+    let leaf = leaf.map(|(severity, said)| (severity, format!("its certificate {said}")));
     let others = readable(address.seen.value.chain.certificates.iter().skip(1));
     let intermediates = others.filter(|(_, facts)| !facts.self_issued);
-    let named = intermediates.map(|(_, facts)| {
-        let name = &facts.subject_common_name;
-        (format!("the intermediate \"{name}\""), facts)
+    let intermediates = intermediates.filter_map(|(_, facts)| {
+        let (severity, said) = weak(facts)?;
+        let said = format!("the intermediate \"{}\" {said}", facts.subject_common_name);
+        Some(if address.known.goes_round(facts) {
+            (
+                Severity::Info,
+                format!("{said}, but lies on no path that clients take"),
+            )
+        } else {
+            (severity, said)
+        })
     });
-    leaf.into_iter().chain(named)
+    let all = leaf.into_iter().chain(intermediates);
+    all.reduce(|worst, next| if next.0 > worst.0 { next } else { worst })
 }
 
 /// A size of 0 is one that is not known.
@@ -93,7 +105,9 @@ pub(super) fn is_signed_weakly(facts: &CertificateFacts) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::fixtures::{Scene, day, detail, findings, params, pki, root, trusting};
+    use crate::judge::fixtures::{
+        Scene, ca_params, day, detail, findings, issued, params, pki, root, trusting,
+    };
 
     /// The findings where the certificate at this place of the chain says so.
     fn found(
@@ -179,7 +193,7 @@ mod tests {
     #[test]
     fn a_finding_says_which_certificate_and_what_is_weak() {
         let (_, said) = found(0, |facts| facts.key_size = 200);
-        assert_eq!(said, "the key of its certificate is ECDSA with 200 bits");
+        assert_eq!(said, "its certificate has the key ECDSA with 200 bits");
         let (_, said) = found(1, |facts| facts.signature_algorithm = "SHA1-RSA".into());
         assert_eq!(
             said,
@@ -192,6 +206,33 @@ mod tests {
         let (findings, said) = found(1, |facts| facts.key_size = 100);
         assert_eq!(findings, [(WEAK_KEY.name, Severity::Critical)]);
         assert!(said.contains("the intermediate"), "{said}");
+    }
+
+    #[test]
+    fn what_is_sent_and_not_needed_is_for_information() {
+        let (pki, other) = (pki(), root(ca_params("Other")));
+        let crossed = issued(ca_params("Crossed"), &other);
+        let weak = |facts: &mut CertificateFacts| {
+            facts.signature_algorithm = "SHA1-RSA".into();
+            (facts.key_algorithm, facts.key_size) = ("RSA".into(), 512);
+        };
+        let sent = [&pki.leaf, &pki.intermediate, &crossed];
+        let judged = |place, policy| {
+            let scene = Scene::new().showing(&sent).reading(place, weak);
+            let verdict = scene.judged(policy);
+            let said = detail(&verdict, WEAK_SIGNATURE.name).to_owned();
+            (findings(&verdict), said)
+        };
+        let both = |severity| [(WEAK_KEY.name, severity), (WEAK_SIGNATURE.name, severity)];
+        let trusted = trusting(&pki.root);
+        let (found, said) = judged(2, &trusted);
+        assert_eq!(found, both(Severity::Info));
+        let expected = "the intermediate \"Crossed\" is signed with SHA1-RSA, but lies on no path that clients take";
+        assert_eq!(said, expected);
+        assert_eq!(judged(1, &trusted).0, both(Severity::Critical));
+        // Where no path is known, any may be needed.
+        let (found, _) = judged(2, &trusting(&root(ca_params("Elsewhere"))));
+        assert!(found.ends_with(&both(Severity::Critical)), "{found:?}");
     }
 
     #[test]

@@ -59,6 +59,14 @@ pub(super) struct Known {
     pub(super) identity: Arc<[Box<str>]>,
 }
 
+impl Known {
+    /// Whether the verified path is without this intermediate, and so clients are.
+    pub(super) fn goes_round(&self, intermediate: &CertificateFacts) -> bool {
+        let anchored = matches!(self.trust, Trust::Anchored(_));
+        anchored && !self.issuers.contains(&issuer(intermediate))
+    }
+}
+
 /// An authority's certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Issuer {
