@@ -94,6 +94,23 @@ async fn aiosmtpd() {
     serves(peer, StartTls::Smtp, &RSA, &[Tls12, Tls13]).await;
 }
 
+/// stunnel in front of a mail server that says no more than its greeting.
+async fn stunnel(protocol: StartTls, name: &str, greeting: &str) {
+    let lines = format!("protocol = {name}\nexecArgs = echo {greeting}");
+    let peer = peers::stunnel(&RSA, &lines);
+    serves(peer, protocol, &RSA, &[Tls12, Tls13]).await;
+}
+
+#[tokio::test]
+async fn stunnel_before_imap() {
+    stunnel(StartTls::Imap, "imap", "* OK ready").await;
+}
+
+#[tokio::test]
+async fn stunnel_before_pop3() {
+    stunnel(StartTls::Pop3, "pop3", "+OK ready").await;
+}
+
 #[tokio::test]
 async fn openldap() {
     let peer = Peer::start("slapd", |site| {
