@@ -219,9 +219,19 @@ deny: ## Check the dependencies' licences, sources, bans and duplicates
 	@echo "Checking the dependencies against deny.toml"
 	cargo deny --locked check --deny warnings --hide-inclusion-graph bans licenses sources
 
+# The name that cargo-deny gives its own clone of the database.
+ADVISORY_CLONE := advisory-db-3157b0e258782691
+
 .PHONY: advisories
-advisories: ## Check the dependencies against the advisory database (fetched from GitHub; not part of `make test`)
-	cargo deny --locked check advisories
+advisories: ## Check the dependencies against the advisory database: GitHub's, or a clone, ADVISORY_DB=DIR (not part of `make test`)
+	@if [ -z "$(ADVISORY_DB)" ]; then
+	  cargo deny --locked check advisories
+	  exit
+	fi
+	path=$$(mktemp -d); trap 'rm -rf "$$path"' EXIT
+	git clone --quiet "$(ADVISORY_DB)" "$$path/$(ADVISORY_CLONE)"
+	{ printf '[advisories]\ndb-path = "%s"\n' "$$path"; cat deny.toml; } >"$$path/deny.toml"
+	cargo deny --locked --offline --config "$$path/deny.toml" check advisories
 
 .PHONY: unit
 unit: ## Run the unit and documentation tests

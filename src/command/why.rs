@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::discover::{Declaration, DropReason, Fate};
-use crate::model::{Address, Owner, PlaintextRule, Reason, RootsRef, Target};
+use crate::model::{Address, Owner, PlaintextRule, Reason, RootsRef, Target, clean};
 use crate::record::{Posture, RowRecord};
 
 /// The answer about `host`, of what was `declared` about it, the `rows` that came of it, and the
@@ -29,7 +29,7 @@ pub(super) fn render(
         );
     }
     if declared.is_empty() {
-        lines.push(format!("Nothing that was read declares {host}."));
+        lines.push(format!("Nothing that was read declares {}.", clean(host)));
     }
     lines.push(String::new());
     lines.push(format!("Sources read: {}", list(read)));

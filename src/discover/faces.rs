@@ -26,7 +26,7 @@ use super::kind::Kind;
 use super::object::Targets;
 #[cfg(doc)]
 use super::own_names;
-use super::{Access, DropReason, Dropped};
+use super::{Access, DropReason, Dropped, yaml};
 use crate::model::{Address, Clients, Expectation, Owner, PlaintextRule, RootsRef, Target};
 
 /// Where kubeadm publishes the cluster's address, for everybody to read.
@@ -160,7 +160,7 @@ pub(super) fn cluster_info(owner: &Owner, written: &ConfigMap) -> Targets {
     let Some(text) = text else {
         return (Vec::new(), Vec::new());
     };
-    let Ok(kubeconfig) = serde_saphyr::from_str::<Kubeconfig>(text) else {
+    let Ok(kubeconfig) = yaml::read::<Kubeconfig>(text) else {
         return (Vec::new(), vec![unusable()]);
     };
     let (mut targets, mut dropped) = (Vec::new(), Vec::new());

@@ -65,6 +65,7 @@ mod validating_webhook;
 mod traefik;
 mod watch;
 mod world;
+mod yaml;
 
 use std::sync::Arc;
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 
 use super::failure::{failure, from_io, within};
 use super::starttls::start_tls;
@@ -107,8 +107,13 @@ pub(super) async fn connect(
             Ok(TcpStream::connect(SocketAddr::new(ip, port)).await)
         });
         match connected.await? {
-            Err(error) if is_ours(&error) && Instant::now() + FULL_PAUSE < deadline => {
-                sleep(FULL_PAUSE).await;
+            // It says nothing of the address, not at the deadline either.
+            Err(error) if is_ours(&error) && Instant::now() >= deadline => {
+                let detail = "no file descriptor came free before the deadline";
+                return Err(failure(Reason::Timeout, detail));
+            }
+            Err(error) if is_ours(&error) => {
+                sleep_until(deadline.min(Instant::now() + FULL_PAUSE)).await;
             }
             outcome => return outcome.map_err(|error| from_io(&error)),
         }

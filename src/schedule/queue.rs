@@ -54,7 +54,8 @@ pub(super) struct Job {
 pub(super) struct Outcome {
     /// A connection to the port came about.
     pub(super) connected: bool,
-    /// It saw what it came for: a certificate. Deep probes wait for this.
+    /// It saw what it came for: a certificate, or HTTP or a closed port in clear. Deep probes wait
+    /// for this.
     pub(super) succeeded: bool,
     /// It ran into its deadline.
     pub(super) timed_out: bool,
@@ -131,6 +132,7 @@ pub(super) struct Queue {
     gate_alarms: BinaryHeap<Reverse<(Instant, Address)>>,
     in_flight: usize,
     slow_in_flight: usize,
+    unproven_in_flight: usize,
     picks: u64,
     unsettled: usize,
 }
@@ -148,6 +150,7 @@ impl Queue {
             gate_alarms: BinaryHeap::new(),
             in_flight: 0,
             slow_in_flight: 0,
+            unproven_in_flight: 0,
             picks: 0,
             unsettled: 0,
         }
@@ -267,9 +270,9 @@ impl Queue {
         self.picks = self.picks.wrapping_add(1);
         // Regular probes come first, but never so that the others starve.
         let order = if self.picks.is_multiple_of(4) {
-            [Lane::Deep, Lane::Slow, Lane::Regular]
+            [Lane::Deep, Lane::Slow, Lane::Unproven, Lane::Regular]
         } else {
-            [Lane::Regular, Lane::Slow, Lane::Deep]
+            [Lane::Regular, Lane::Unproven, Lane::Slow, Lane::Deep]
         };
         order.into_iter().find_map(|lane| self.pick(lane, now))
     }
@@ -295,9 +298,8 @@ impl Queue {
 
     fn leave(&mut self, job: &Job, now: Instant) {
         self.in_flight -= 1;
-        if job.lane == Lane::Slow {
-            self.slow_in_flight -= 1;
-        }
+        self.slow_in_flight -= usize::from(job.lane == Lane::Slow);
+        self.unproven_in_flight -= usize::from(job.lane == Lane::Unproven);
         if let Some(at) = self.gates.finish(job.door.address(), now) {
             self.ask_again(job.door.address().clone(), at);
         }
@@ -466,8 +468,7 @@ impl Queue {
     }
 
     fn pick(&mut self, lane: Lane, now: Instant) -> Option<Job> {
-        let slow_limit = (self.limits.concurrency / 4).max(1);
-        if lane == Lane::Slow && self.slow_in_flight >= slow_limit {
+        if !self.has_room(lane) {
             return None;
         }
         loop {
@@ -482,6 +483,16 @@ impl Queue {
                     }
                 }
             }
+        }
+    }
+
+    fn has_room(&self, lane: Lane) -> bool {
+        let quarter = self.limits.concurrency / 4;
+        let unproven = self.unproven_in_flight + self.slow_in_flight;
+        match lane {
+            Lane::Regular | Lane::Deep => true,
+            Lane::Unproven => unproven < self.limits.concurrency - quarter,
+            Lane::Slow => self.slow_in_flight < quarter.max(1),
         }
     }
 
@@ -505,6 +516,7 @@ impl Queue {
         self.gates.start(door.address(), connections);
         self.in_flight += 1;
         self.slow_in_flight += usize::from(lane == Lane::Slow);
+        self.unproven_in_flight += usize::from(lane == Lane::Unproven);
         Some(Job {
             id,
             door,
@@ -539,7 +551,8 @@ impl Queue {
                 let lane = match kind {
                     Kind::Deep => Lane::Deep,
                     Kind::Regular if entry.slow => Lane::Slow,
-                    Kind::Regular => Lane::Regular,
+                    Kind::Regular if entry.succeeded => Lane::Regular,
+                    Kind::Regular => Lane::Unproven,
                 };
                 self.gates.wait(id, door.address(), lane, now);
                 self.set_turn(id, kind, Turn::Waiting(now));

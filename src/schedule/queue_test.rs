@@ -231,6 +231,83 @@ fn what_hangs_takes_a_quarter_of_the_concurrency() {
     assert!(bench.next().is_some(), "one ends, the next one starts");
 }
 
+/// As [`tls`], an address for each.
+fn apart(n: u32) -> Door {
+    Door::Tls(Arc::new(TlsDoor {
+        address: Address::Ip(std::net::Ipv4Addr::from_bits(0x0a00_0000 + n).into()),
+        port: 443,
+        server_name: None,
+        starttls: None,
+        guarded: true,
+        requests: Requests::Nothing,
+    }))
+}
+
+const BROKEN: Outcome = Outcome {
+    connected: true,
+    ..REFUSED
+};
+
+#[test]
+fn doors_that_fail_never_delay_a_good_ones_turn() {
+    let mut bench = Bench::new(8);
+    let failing: Vec<Door> = (0..1000).map(apart).collect();
+    bench.add(&[tls(1, 1)]);
+    bench.drain(SEEN);
+    bench.add(&failing);
+    bench.drain(BROKEN);
+    bench.now += INTERVAL;
+    // They wait for longer than the good one, and are as many as may be.
+    let first = bench.next().unwrap();
+    assert_eq!(first.door, tls(1, 1), "it comes first");
+    bench.finish(&first, SEEN);
+    let started: Vec<Job> = std::iter::from_fn(|| bench.next()).collect();
+    assert_eq!(started.len(), 6, "a quarter is left");
+    bench.queue.request(&tls(1, 1), bench.now);
+    assert_eq!(bench.next().unwrap().door, tls(1, 1));
+    for job in &started {
+        bench.finish(job, BROKEN);
+    }
+    assert!(bench.next().is_some(), "they end, and the next ones start");
+}
+
+#[test]
+fn doors_that_are_new_never_delay_one_that_is_known_to_be_good() {
+    let mut bench = Bench::new(8);
+    bench.add(&[tls(1, 1)]);
+    bench.drain(SEEN);
+    let new: Vec<Door> = (0..1000).map(apart).collect();
+    bench.add(&new);
+    let started: Vec<Job> = std::iter::from_fn(|| bench.next()).collect();
+    assert_eq!(started.len(), 6, "a quarter is left");
+    bench.now += INTERVAL;
+    let good = bench.next().unwrap();
+    assert_eq!((good.door.clone(), good.kind), (tls(1, 1), Kind::Regular));
+    // While they hang, it has its turn as ever.
+    bench.finish(&good, SEEN);
+    let turn = bench.now;
+    assert_eq!(bench.advance().unwrap().door, tls(1, 1));
+    assert!(bench.now <= turn + INTERVAL);
+}
+
+#[test]
+fn doors_that_fail_have_their_turns_however_many_good_ones_there_are() {
+    let mut bench = Bench::new(1);
+    let good: Vec<Door> = (0..1000).map(apart).collect();
+    bench.add(&[tls(1, 1)]);
+    bench.drain(BROKEN);
+    bench.add(&good);
+    bench.drain(SEEN);
+    bench.now += INTERVAL;
+    let before = (0..1000).take_while(|_| {
+        let job = bench.next().unwrap();
+        bench.finish(&job, SEEN);
+        job.door != tls(1, 1)
+    });
+    // Of every four picks, one is for others first: for the few deep turns that have come, then.
+    assert!(before.count() < 200);
+}
+
 #[test]
 fn doors_behind_a_dead_port_share_its_failure_and_wait_for_one_canary() {
     let mut bench = Bench::new(64);

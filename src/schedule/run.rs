@@ -410,11 +410,21 @@ fn plain_outcome(report: &PlainReport) -> Outcome {
             PlainAnswer::Closed | PlainAnswer::Filtered | PlainAnswer::Unknown(_)
         )
     };
+    // What any server of HTTP does; of what closes or babbles, a crowd could be hostile.
+    let is_clear = |answer: &PlainAnswer| {
+        matches!(
+            answer,
+            PlainAnswer::Closed
+                | PlainAnswer::Http { .. }
+                | PlainAnswer::Http2
+                | PlainAnswer::Document
+        )
+    };
     let timed_out =
         |answer: &PlainAnswer| matches!(answer, PlainAnswer::Filtered | PlainAnswer::Silent);
     Outcome {
         connected: answers.iter().any(|(_, answer)| !no_connection(answer)),
-        succeeded: true,
+        succeeded: answers.iter().any(|(_, answer)| is_clear(answer)),
         timed_out: answers.iter().any(|(_, answer)| timed_out(answer)),
         identity: None,
     }

@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use super::gzip::Gzip;
 use super::negotiate;
-use super::room::Room;
+use super::room::{Patience, Room};
 
 /// How long one more waits for its turn: half of Prometheus' default scrape timeout (10 s).
 const TURN: Duration = Duration::from_secs(5);
@@ -25,9 +25,13 @@ const TURN: Duration = Duration::from_secs(5);
 /// hardly ever above a minute.
 const LIMIT: Duration = Duration::from_mins(2);
 
-/// Who has not taken what was written for this long loses the turn to who waits for one. What is
-/// written at once is a small part of a second's worth, for any scraper.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Who takes longer than this over what was written loses the turn to who waits for one. What is
+/// written at once is a small part of a second's worth, for any scraper; and for all of it together
+/// nobody is waited for as long as one more waits for its turn.
+const PATIENCE: Patience = Patience {
+    at_once: Duration::from_secs(1),
+    in_all: Duration::from_secs(2),
+};
 
 /// Between two looks at who could be let go.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -46,7 +50,7 @@ impl Turns {
         Self { free, room }
     }
 
-    /// A turn; `None` where none came free in time. Who stopped reading an answer makes room.
+    /// A turn; `None` where none came free in time. Who is slow to read an answer makes room.
     pub(super) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
         let until = Instant::now() + TURN;
         let mut turn = pin!(Arc::clone(&self.free).acquire_owned());
@@ -54,7 +58,7 @@ impl Turns {
             if let Ok(turn) = timeout(LOOK_EVERY, turn.as_mut()).await {
                 return turn.ok();
             }
-            self.room.let_go(true, PATIENCE);
+            self.room.let_go_who_takes(PATIENCE);
         }
         None
     }

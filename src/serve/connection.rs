@@ -141,7 +141,7 @@ async fn slot(slots: &Arc<Semaphore>, room: &Room) -> Option<OwnedSemaphorePermi
     let mut slot = pin!(Arc::clone(slots).acquire_owned());
     loop {
         if slots.available_permits() == 0 {
-            room.let_go(false, Duration::ZERO);
+            room.let_go();
         }
         if let Ok(slot) = timeout(LOOK_EVERY, slot.as_mut()).await {
             return slot.ok();

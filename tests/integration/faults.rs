@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +17,7 @@ use crate::cluster_to_scrape::{DAY, leaf, now};
 use crate::exporter::Exporter;
 use crate::hostile::{Hostile, Manner};
 use crate::peers;
-use crate::process::{Peer, Site};
+use crate::process::{Peer, Site, command, run};
 use crate::scrape::Scrape;
 
 const SUCCESS: &str = "kube_https_probe_success";
@@ -312,13 +313,17 @@ async fn reloads_without_end_never_leave_a_scrape_without_what_was_seen() {
 
 /// So many targets, each at a server that hangs.
 fn hanging(count: u32, at: SocketAddr) -> Vec<Value> {
+    numbered(1..=count, at)
+}
+
+fn numbered(numbers: RangeInclusive<u32>, at: SocketAddr) -> Vec<Value> {
     let hangs = |n: u32| {
         let [.., high, low] = n.to_be_bytes();
         // An address each, so that no limit of one counts for all.
         let address = format!("127.9.{high}.{low}");
         json!({"name": format!("hangs-{n}"), "url": format!("https://hangs-{n}.test:{}", at.port()), "address": address})
     };
-    (1..=count).map(hangs).collect()
+    numbers.map(hangs).collect()
 }
 
 #[tokio::test]
@@ -348,6 +353,41 @@ async fn without_descriptors_for_more_probes_it_still_answers_and_recovers() {
     }
     drop(silent);
     is_probed_on(&exporter).await;
+    assert_eq!(exporter.stop().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn descriptors_that_are_taken_away_meanwhile_make_no_host_fail() {
+    let good = peers::openssl(&CA.leaf(&[NAME]), &[]);
+    let silent = Hostile::start_everywhere(Manner::Hang).await;
+    let site = Site::new("taken");
+    let mut config = config(&site, &good);
+    config["targets"]
+        .as_array_mut()
+        .unwrap()
+        .extend(hanging(200, silent.address));
+    let arguments = configured(&site, &config);
+    let exporter = Exporter::start(site, "serve", &arguments).await;
+    is_probed_on(&exporter).await;
+    let limit = |soft: &str| {
+        let (pid, limit) = (exporter.id().to_string(), format!("--nofile={soft}:"));
+        let mut prlimit = command("prlimit");
+        run(prlimit.args(["--pid", &pid, &limit]));
+    };
+    // Fewer than those that are under way.
+    limit("30");
+    sleep(Duration::from_secs(4)).await;
+    limit("1024");
+    is_probed_on(&exporter).await;
+    let scrape = exporter.scrape().await;
+    let failures = || scrape.metric("kube_https_probe_failures_total");
+    for reason in failures().each("reason") {
+        let count = failures().label("reason", reason).get();
+        assert!(
+            reason == "timeout" || count == Some(0.0),
+            "{reason}: {count:?}"
+        );
+    }
     assert_eq!(exporter.stop().await.code, Some(0));
 }
 
@@ -398,10 +438,12 @@ async fn with_little_memory_it_serves_and_probes_on_whatever_servers_send() {
     group.limit(MEMORY);
     let good = peers::openssl(&CA.leaf(&[NAME]), &[]);
     let bulky = Hostile::start_everywhere(Manner::EndlessCertificate).await;
+    let wordy = Hostile::start_everywhere(Manner::EndlessHttp).await;
     let site = Site::new("memory");
     let mut config = config(&site, &good);
     let targets = config["targets"].as_array_mut().unwrap();
-    targets.extend(hanging(200, bulky.address));
+    targets.extend(numbered(1..=100, bulky.address));
+    targets.extend(numbered(101..=200, wordy.address));
     let arguments = configured(&site, &config);
     let enter = format!(
         "echo $$ >{}/cgroup.procs && exec \"$@\"",

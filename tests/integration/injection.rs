@@ -1,12 +1,16 @@
-//! What a server says of itself leaves its place in no output: not as escape sequences, lines,
-//! labels, markup, formulas or keys.
+//! What servers say of themselves, and what objects and files say, leaves its place in no output: not
+//! as escape sequences, lines, labels, markup, formulas or keys.
 
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::networking::v1::Ingress;
 use kube_https_exporter::model::is_unsafe;
 use rcgen::string::Ia5String;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType};
 use serde_json::{Value, json};
 
 use crate::ca::{Ca, Leaf};
+use crate::cluster::Cluster;
+use crate::cluster_to_scrape::ACCOUNT;
 use crate::exporter::{Exporter, run};
 use crate::http;
 use crate::peers;
@@ -86,8 +90,13 @@ fn fields(text: &str) -> Vec<Vec<String>> {
 
 async fn checked(server: &Peer, format: &str) -> String {
     let site = Site::new("injection");
-    let host = server.address.to_string();
-    let output = run(&site, &["check", &host, "-o", format, "--log.level=debug"]).await;
+    printed(&site, &[&server.address.to_string()], format).await
+}
+
+/// What `check` prints, with all that it logs looked at.
+async fn printed(site: &Site, arguments: &[&str], format: &str) -> String {
+    let command = ["check", "-o", format, "--log.level=debug"];
+    let output = run(site, &[&command, arguments].concat()).await;
     let (printed, logged) = (
         String::from_utf8(output.stdout).unwrap(),
         String::from_utf8(output.stderr).unwrap(),
@@ -98,7 +107,78 @@ async fn checked(server: &Peer, format: &str) -> String {
     );
     is_tame(format, &printed);
     are_lines(&logged);
+    is_data(format, &printed);
     printed
+}
+
+const FORMATS: [&str; 7] = ["table", "wide", "json", "yaml", "csv", "sarif", "junit"];
+
+/// Asserts that what was printed has the form that it has for anybody.
+#[track_caller]
+fn is_data(format: &str, printed: &str) {
+    match format {
+        "json" | "sarif" => drop(serde_json::from_str::<Value>(printed).unwrap()),
+        "yaml" => drop(serde_saphyr::from_str::<Value>(printed).unwrap()),
+        "csv" => {
+            let lines = fields(printed);
+            for line in &lines {
+                assert_eq!(line.len(), lines[0].len(), "{line:?} of {printed}");
+                for field in line {
+                    assert!(!field.starts_with(FORMULAS), "{field:?} of {printed}");
+                }
+            }
+        }
+        "junit" => {
+            let markup = ["<script", "<img", "]]>", "<!--"];
+            assert!(!markup.iter().any(|m| printed.contains(m)), "{printed}");
+        }
+        _ => {
+            let owned = ["level=", "kube_https_owned"];
+            let begins = |line: &str| owned.iter().any(|start| line.starts_with(start));
+            assert!(!printed.lines().any(begins), "{printed}");
+        }
+    }
+}
+
+/// Asserts that nothing but data came of what is served, of the pages, and of what is logged; the
+/// path of a row's page is the first one of the table.
+async fn is_served_as_data(exporter: &Exporter) {
+    let scrape = exporter.scrape().await;
+    let is_own = |name: &str| {
+        name.starts_with("kube_https_") && name != "kube_https_owned"
+            || name.starts_with("process_")
+    };
+    for sample in &scrape.samples {
+        assert!(is_own(&sample.name), "{}", sample.name);
+    }
+    let text = exporter.get("/metrics").await.body;
+    is_tame("/metrics", &text);
+    let checked = Site::new("promtool");
+    let scraped = checked.write("scrape.txt", &text);
+    let line = format!("promtool check metrics <{scraped}");
+    let promtool = command("sh").args(["-c", &line]).output().unwrap();
+    assert!(promtool.status.success(), "{promtool:?}");
+
+    let table = exporter.get("/").await.body;
+    let (_, rest) = table.split_once("href=\"target?").unwrap();
+    let (query, _) = rest.split_once('"').unwrap();
+    let sheet = format!("/target?{}", query.replace("&amp;", "&"));
+    for path in ["/", &sheet] {
+        let page = http::get(exporter.address, path).await.unwrap();
+        assert_eq!(page.status, 200, "{path}");
+        is_tame(path, &page.body);
+        assert!(
+            !page.body.contains("<script>alert") && !page.body.contains("<img"),
+            "{path}: {}",
+            page.body
+        );
+    }
+    for path in ["/api/v1/targets", "/sd"] {
+        let body = exporter.get(path).await.body;
+        is_tame(path, &body);
+        serde_json::from_str::<Value>(&body).unwrap();
+    }
+    are_lines(&exporter.log());
 }
 
 /// Asserts that each line of a log is one that this program wrote.
@@ -116,41 +196,21 @@ fn are_lines(log: &str) {
 #[tokio::test]
 async fn what_check_prints_of_a_hostile_certificate_is_data_in_every_format() {
     let server = server();
-    for format in ["table", "wide"] {
+    for format in FORMATS {
         let printed = checked(&server, format).await;
-        assert!(
-            !printed
-                .lines()
-                .any(|line| line.starts_with("level=") || line.starts_with("kube_https_owned"))
-        );
-        assert!(printed.contains("127.0.0.1"), "{printed}");
+        match format {
+            "table" | "wide" => assert!(printed.contains("127.0.0.1"), "{printed}"),
+            "csv" => {
+                assert_eq!(fields(&printed).len(), 2, "{printed}");
+                assert!(printed.contains("calc"), "{printed}");
+            }
+            "junit" => assert!(printed.contains("&lt;script"), "{printed}"),
+            _ => assert!(
+                printed.contains("<script>"),
+                "{format} says what it is: {printed}"
+            ),
+        }
     }
-    for format in ["json", "sarif"] {
-        let printed = checked(&server, format).await;
-        let read: Value = serde_json::from_str(&printed).unwrap();
-        assert!(
-            printed.contains("<script>"),
-            "{format} says what it is: {read}"
-        );
-    }
-    let yaml = checked(&server, "yaml").await;
-    let read: Value = serde_saphyr::from_str(&yaml).unwrap();
-    assert!(read.to_string().contains("<script>"), "{yaml}");
-
-    let csv = checked(&server, "csv").await;
-    let lines = fields(&csv);
-    assert_eq!(lines.len(), 2, "{csv}");
-    assert_eq!(lines[0].len(), lines[1].len(), "{csv}");
-    assert!(csv.contains("calc"), "{csv}");
-    for field in &lines[1] {
-        assert!(!field.starts_with(FORMULAS), "{field:?} of {csv}");
-    }
-
-    let junit = checked(&server, "junit").await;
-    assert!(
-        !junit.contains("<script>") && !junit.contains("]]>") && !junit.contains("<!--"),
-        "{junit}"
-    );
 }
 
 #[tokio::test]
@@ -176,12 +236,6 @@ async fn what_is_served_and_logged_of_a_hostile_certificate_is_data() {
             !info.each("issuer_common_name").is_empty() && !asked.each("name").is_empty()
         };
         let scrape = exporter.until("its certificate is seen", deep).await;
-        assert!(
-            scrape
-                .samples
-                .iter()
-                .all(|sample| sample.name != "kube_https_owned" && !sample.name.is_empty())
-        );
         let info = scrape.metric("kube_https_certificate_info");
         for label in [
             "subject_common_name",
@@ -195,34 +249,219 @@ async fn what_is_served_and_logged_of_a_hostile_certificate_is_data() {
             );
             is_tame(label, said);
         }
-        let text = exporter.get("/metrics").await.body;
-        is_tame("/metrics", &text);
-        let checked = Site::new("promtool");
-        let scraped = checked.write("scrape.txt", &text);
-        let line = format!("promtool check metrics <{scraped}");
-        let promtool = command("sh").args(["-c", &line]).output().unwrap();
-        assert!(promtool.status.success(), "{promtool:?}");
+        is_served_as_data(&exporter).await;
+        assert_eq!(exporter.stop().await.code, Some(0));
+    }
+}
 
-        let table = exporter.get("/").await.body;
-        let (_, rest) = table.split_once("href=\"target?").unwrap();
-        let (query, _) = rest.split_once('"').unwrap();
-        let sheet = format!("/target?{}", query.replace("&amp;", "&"));
-        for path in ["/", &sheet] {
-            let page = http::get(exporter.address, path).await.unwrap();
-            assert_eq!(page.status, 200, "{path}");
-            is_tame(path, &page.body);
-            assert!(
-                !page.body.contains("<script>alert") && !page.body.contains("<img"),
-                "{path}: {}",
-                page.body
-            );
-        }
-        for path in ["/api/v1/targets", "/sd"] {
-            let body = exporter.get(path).await.body;
-            is_tame(path, &body);
-            serde_json::from_str::<Value>(&body).unwrap();
-        }
-        are_lines(&exporter.log());
+/// What a file may be called.
+fn file_name() -> String {
+    HOSTILE.replace(['/', '\0'], "")
+}
+
+/// A configuration of files that are called so, and of what is named so in them.
+fn hostile_files(site: &Site, server: &Peer) -> Value {
+    let name = file_name();
+    let leaf = leaf();
+    let list = json!([{
+        "targets": [server.address.to_string(), HOSTILE, format!("https://{HOSTILE}:1"), format!("{HOSTILE}.test")],
+        "labels": {HOSTILE: HOSTILE, "__hidden": HOSTILE},
+    }]);
+    let cluster = |server: String| {
+        let named = format!("{HOSTILE}{server:.12}");
+        json!({"name": named, "cluster": {
+            "server": server, "insecure-skip-tls-verify": true, "certificate-authority": HOSTILE,
+        }})
+    };
+    let [good, bad] = [
+        format!("https://{}", server.address),
+        format!("https://{HOSTILE}"),
+    ];
+    let kubeconfig = json!({
+        "clusters": [cluster(good), cluster(bad), cluster(format!("http://{HOSTILE}"))],
+        "users": [{"name": HOSTILE, "user": {"client-certificate": HOSTILE}}],
+    });
+    let pem =
+        leaf.cert_pem + "-----BEGIN CERTIFICATE-----\n=1+1\u{1b}[2J\n-----END CERTIFICATE-----\n";
+    let write = |kind: &str, content: &str| {
+        std::fs::create_dir(site.path(kind)).unwrap();
+        // Sound ones, and what is none.
+        site.write(&format!("{kind}/{name}"), content);
+        site.write(&format!("{kind}/{name} none"), HOSTILE);
+        site.write(&format!("{kind}/open"), content);
+        json!([site.path(kind)])
+    };
+    json!({
+        "interval": "1s", "timeout": "1s",
+        "security": {"allow_networks": ["127.0.0.0/8"]},
+        "files": {
+            "targets": write("lists", &list.to_string()),
+            "kubeconfigs": write("kubeconfigs", &kubeconfig.to_string()),
+            "certificates": write("pem", &pem),
+        },
+    })
+}
+
+#[tokio::test]
+async fn hostile_names_of_files_and_in_them_are_data_in_every_output() {
+    let server = server();
+    for format in FORMATS {
+        let site = Site::new("names");
+        let config = hostile_files(&site, &server);
+        let file = site.write("config.yaml", &config.to_string());
+        let config = format!("--config.file={file}");
+        let printed = printed(&site, &[&config], format).await;
+        let names_files = ["json", "yaml"].contains(&format);
+        assert!(
+            !names_files || printed.contains("calc"),
+            "{format}: {printed}"
+        );
+    }
+    for format in ["logfmt", "json", "ecs"] {
+        let site = Site::new("names");
+        let config = hostile_files(&site, &server);
+        let file = site.write("config.yaml", &config.to_string());
+        let flags = [
+            format!("--config.file={file}"),
+            format!("--log.format={format}"),
+            "--log.level=debug".to_owned(),
+        ];
+        let exporter = Exporter::start(site, "serve", &flags).await;
+        let seen = |scrape: &Scrape| {
+            let info = scrape.metric("kube_https_certificate_info");
+            let dropped = scrape.metric("kube_https_targets_dropped");
+            info.each("name").iter().any(|name| name.contains("calc"))
+                && dropped
+                    .label("source", "file")
+                    .label("reason", "unsupported")
+                    .get()
+                    >= Some(6.0)
+        };
+        exporter.until("its certificate is seen", seen).await;
+        is_served_as_data(&exporter).await;
+        let log = exporter.log();
+        assert!(log.contains("a target is left out"), "{log}");
+        assert_eq!(exporter.stop().await.code, Some(0));
+    }
+}
+
+/// Annotations that somebody reads, here or in a controller, and the API server does not.
+const ANNOTATIONS: [&str; 13] = [
+    "nginx.ingress.kubernetes.io/server-alias",
+    "nginx.ingress.kubernetes.io/ssl-redirect",
+    "nginx.ingress.kubernetes.io/ssl-passthrough",
+    "nginx.ingress.kubernetes.io/backend-protocol",
+    "alb.ingress.kubernetes.io/listen-ports",
+    "alb.ingress.kubernetes.io/scheme",
+    "cert-manager.io/cluster-issuer",
+    "kubernetes.io/ingress.allow-http",
+    "kube-https-exporter/probe",
+    "kube-https-exporter/plaintext",
+    "service.beta.kubernetes.io/aws-load-balancer-scheme",
+    "service.beta.kubernetes.io/aws-load-balancer-security-groups",
+    "service.beta.kubernetes.io/azure-allowed-service-tags",
+];
+
+/// As JSON, for control characters are no part of YAML.
+async fn create<K>(cluster: &Cluster, namespace: &str, object: Value)
+where
+    K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+    K: Clone + std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned,
+{
+    let api = kube::Api::<K>::namespaced(cluster.client(), namespace);
+    let object = serde_json::from_value(object).unwrap();
+    api.create(&kube::api::PostParams::default(), &object)
+        .await
+        .unwrap();
+}
+
+/// An Ingress and a Service that say in every free text what is hostile, and in every name the oddest
+/// that the API server lets through. Gives the namespace and the Ingress's name.
+async fn declare(cluster: &Cluster, server: &Peer) -> (String, String) {
+    let annotations: Value = ANNOTATIONS
+        .iter()
+        .map(|name| ((*name).to_owned(), json!(HOSTILE)))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    let namespace = "n".repeat(63);
+    cluster.namespace(&namespace).await;
+    let name = format!("0.{}", "1.0-".repeat(60)) + "0";
+    let metadata = json!({"name": name, "annotations": annotations});
+    let backend = json!({"service": {"name": "web", "port": {"number": 80}}});
+    let path = format!("/{}", HOSTILE.replace('\0', ""));
+    let paths = json!([{"path": path, "pathType": "ImplementationSpecific", "backend": backend}]);
+    // What is a number or too long for DNS is a host all the same.
+    let long = format!("{}.test", "a".repeat(200));
+    let hosts = ["shop.test", &long, "2130706433", "0x7f.1"];
+    let rule = |host| json!({"host": host, "http": {"paths": paths}});
+    let rules: Value = hosts.into_iter().map(rule).collect();
+    create::<Ingress>(
+        cluster,
+        &namespace,
+        json!({"metadata": metadata, "spec": {"rules": rules}}),
+    )
+    .await;
+    let balancer = |port: u16| {
+        let port = json!({"port": port, "protocol": "TCP"});
+        json!({"loadBalancer": {"ingress": [{"ip": "127.0.0.1", "ports": [port]}]}})
+    };
+    let status = json!({"metadata": {"name": name}, "status": balancer(server.address.port())});
+    cluster.apply_status::<Ingress>(&namespace, status).await;
+    let metadata = json!({"name": "web", "annotations": annotations});
+    let spec = json!({"type": "LoadBalancer", "ports": [{"name": "https", "port": 443}]});
+    create::<Service>(
+        cluster,
+        &namespace,
+        json!({"metadata": metadata, "spec": spec}),
+    )
+    .await;
+    (namespace, name)
+}
+
+#[tokio::test]
+async fn what_a_tenant_writes_into_objects_is_data_in_every_output() {
+    let server = server();
+    let cluster = Cluster::start().await;
+    cluster.grant_all(ACCOUNT).await;
+    let (namespace, name) = declare(&cluster, &server).await;
+    let kubeconfig = cluster.kubeconfig(&cluster.token(ACCOUNT).await);
+    let kubeconfig = format!("--kubeconfig={}", kubeconfig.display());
+    let config = json!({
+        "interval": "1s", "timeout": "1s", "security": {"allow_networks": ["127.0.0.0/8"]},
+    });
+    for format in FORMATS {
+        let site = Site::new("objects");
+        let file = site.write("config.yaml", &config.to_string());
+        let config = format!("--config.file={file}");
+        let printed = printed(&site, &[&config, &kubeconfig], format).await;
+        assert!(printed.contains("shop.test"), "{format}: {printed}");
+    }
+    // Why a host is not probed, as is asked of what was left out.
+    let site = Site::new("objects");
+    let file = site.write("config.yaml", &config.to_string());
+    let config = format!("--config.file={file}");
+    for host in ["shop.test", "level=error", HOSTILE] {
+        let host = host.replace('\0', "");
+        let asked = ["check", &config, &kubeconfig, "--why", &host];
+        let output = run(&site, &asked).await;
+        is_tame("--why", &String::from_utf8(output.stdout).unwrap());
+        is_tame("--why", &String::from_utf8(output.stderr).unwrap());
+    }
+    for format in ["logfmt", "json", "ecs"] {
+        let flags = [
+            config.clone(),
+            kubeconfig.clone(),
+            format!("--log.format={format}"),
+            "--log.level=debug".to_owned(),
+        ];
+        let exporter = Exporter::start(Site::new("objects"), "serve", &flags).await;
+        let seen = |scrape: &Scrape| {
+            let info = scrape.metric("kube_https_certificate_info");
+            let info = info.label("namespace", &namespace).label("name", &name);
+            !info.each("host").is_empty()
+        };
+        exporter.until("its certificate is seen", seen).await;
+        is_served_as_data(&exporter).await;
         assert_eq!(exporter.stop().await.code, Some(0));
     }
 }

@@ -22,6 +22,8 @@ mod hostile;
 mod cluster;
 /// What stands before an API server, and ends watches.
 mod relay;
+/// Name servers that say what a test wants.
+mod names;
 /// HTTP requests.
 mod http;
 /// What is scraped, and questions to it.
@@ -126,5 +128,7 @@ mod faults;
 mod faults_cluster;
 /// What hostile certificates come to in every output.
 mod injection;
+/// What tenants could do with names and numbers.
+mod tenants;
 /// The plan that the source keeps to.
 mod layout;

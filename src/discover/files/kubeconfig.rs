@@ -13,7 +13,7 @@ use super::{NAME, owner};
 use crate::config::host_port;
 use crate::discover::bundle::{BundleError, from_base64, from_pem};
 use crate::discover::host::dns_name;
-use crate::discover::{Declared, DropReason, Dropped, api_server};
+use crate::discover::{Declared, DropReason, Dropped, api_server, yaml};
 use crate::model::{
     Address, Clients, Expectation, Flaw, FlawKind, Owner, PlaintextRule, RootsRef, Stored, Target,
     Usage, clean,
@@ -65,11 +65,10 @@ pub(super) fn read(path: &Path, bytes: &[u8], _named: bool) -> Result<Found, Str
     let not_one = "not a kubeconfig";
     let text = str::from_utf8(bytes).map_err(|_| not_one.to_owned())?;
     // The place alone: the parser would quote the lines around it, and they may hold secrets.
-    let kubeconfig: Kubeconfig =
-        serde_saphyr::from_str(text).map_err(|error| match error.location() {
-            Some(at) => format!("{not_one} at line {}, column {}", at.line(), at.column()),
-            None => not_one.to_owned(),
-        })?;
+    let kubeconfig: Kubeconfig = yaml::read(text).map_err(|error| match error.location() {
+        Some(at) => format!("{not_one} at line {}, column {}", at.line(), at.column()),
+        None => not_one.to_owned(),
+    })?;
     let mut reading = Reading {
         folder: path.parent().unwrap_or_else(|| Path::new("")),
         declared: Declared::nothing(owner("Kubeconfig", path), Arc::default()),

@@ -11,7 +11,7 @@ use tracing::warn;
 use super::follow::Found;
 use super::{NAME, owner};
 use crate::config::{StaticTarget, host_port};
-use crate::discover::{Declared, DropReason, Dropped, Marks, fixed};
+use crate::discover::{Declared, DropReason, Dropped, Marks, fixed, yaml};
 use crate::model::{Owner, Target, clean};
 
 /// A group of targets (Prometheus, `discovery/targetgroup`).
@@ -44,7 +44,7 @@ fn parse(text: &str) -> Result<Vec<Group>, String> {
     if text.trim_start().starts_with('[') {
         return serde_json::from_str(text).map_err(|error| clean(&error.to_string()));
     }
-    serde_saphyr::from_str(text).map_err(|error| match error.location() {
+    yaml::read(text).map_err(|error| match error.location() {
         Some(at) => format!(
             "not a list of groups with `targets` and `labels`, at line {}, column {}",
             at.line(),
