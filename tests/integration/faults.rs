@@ -2,7 +2,7 @@
 //! recovers by itself.
 
 use std::fs;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use crate::ca::{CA, NAME};
 use crate::cluster_to_scrape::{DAY, leaf, now};
 use crate::exporter::Exporter;
 use crate::hostile::{Hostile, Manner};
+use crate::names::Names;
 use crate::peers;
 use crate::process::{Peer, Site, command, run};
 use crate::scrape::Scrape;
@@ -182,67 +183,15 @@ async fn a_clock_that_jumps_changes_verdicts_and_no_turn() {
     assert_eq!(exporter.stop().await.code, Some(0));
 }
 
-/// Answers every question for IPv4 addresses with 127.0.0.1, but while it is `down`.
-pub(crate) struct Names {
-    down: Arc<AtomicBool>,
-    address: SocketAddr,
-}
-
-impl Names {
-    /// At this address, of which each test has its own.
-    pub(crate) fn start(at: [u8; 4]) -> Self {
-        // A `resolv.conf` names no port.
-        let socket = UdpSocket::bind((std::net::Ipv4Addr::from(at), 53)).unwrap();
-        let address = socket.local_addr().unwrap();
-        let down = Arc::new(AtomicBool::new(false));
-        let is_down = Arc::clone(&down);
-        std::thread::spawn(move || {
-            let mut question = [0; 512];
-            while let Ok((length, from)) = socket.recv_from(&mut question) {
-                if !is_down.load(Ordering::Relaxed) {
-                    socket.send_to(&answer(&question[..length]), from).ok();
-                }
-            }
-        });
-        Self { down, address }
-    }
-
-    /// Starts a program that asks nobody else, in a mount namespace of its own.
-    pub(crate) fn launcher(&self, site: &Site) -> Vec<String> {
-        let resolver = format!("nameserver {}\n", self.address.ip());
-        let resolver = site.write("resolv.conf", &resolver);
-        let bind = format!("mount --bind {resolver} /etc/resolv.conf && exec \"$@\"");
-        let words = [
-            "unshare",
-            "--user",
-            "--map-root-user",
-            "--mount",
-            "sh",
-            "-c",
-        ];
-        let words = words.map(str::to_owned).into_iter();
-        words.chain([bind, "names".to_owned()]).collect()
-    }
-}
-
-/// RFC 1035 section 4: the question again, and for type A one record that lives no second.
-fn answer(question: &[u8]) -> Vec<u8> {
-    // Behind the header: labels up to an empty one, type and class.
-    let name = question[12..].iter().position(|byte| *byte == 0).unwrap();
-    let end = 12 + name + 5;
-    let asks_ipv4 = question[end - 4..end - 2] == [0, 1];
-    let mut answer = question[..end].to_vec();
-    answer[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, u8::from(asks_ipv4), 0, 0, 0, 0]);
-    if asks_ipv4 {
-        answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 127, 0, 0, 1]);
-    }
-    answer
-}
-
 #[tokio::test]
 async fn while_no_name_resolves_what_was_seen_stays_with_its_age() {
     let good = peers::openssl(&CA.leaf(&[NAME]), &[]);
-    let names = Names::start([127, 53, 53, 53]);
+    let down = Arc::new(AtomicBool::new(false));
+    let is_down = Arc::clone(&down);
+    let names = Names::start(53, move |_| {
+        let answers = !is_down.load(Ordering::Relaxed);
+        answers.then(|| vec![Ipv4Addr::LOCALHOST])
+    });
     let site = Site::new("names");
     let mut config = config(&site, &good);
     config["targets"][0]
@@ -256,7 +205,7 @@ async fn while_no_name_resolves_what_was_seen_stays_with_its_age() {
     let exporter = Exporter::start_by(&launcher, site, "serve", &arguments).await;
     is_probed_on(&exporter).await;
 
-    names.down.store(true, Ordering::Relaxed);
+    down.store(true, Ordering::Relaxed);
     let failing = |scrape: &Scrape| of_good(scrape, SUCCESS) == Some(0.0);
     let first = exporter.until("names fail", failing).await;
     let seen = of_good(&first, LAST_SUCCESS);
@@ -279,7 +228,7 @@ async fn while_no_name_resolves_what_was_seen_stays_with_its_age() {
         "{reasons:?}"
     );
 
-    names.down.store(false, Ordering::Relaxed);
+    down.store(false, Ordering::Relaxed);
     is_probed_on(&exporter).await;
     assert_eq!(exporter.stop().await.code, Some(0));
 }

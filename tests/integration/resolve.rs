@@ -2,6 +2,7 @@
 //! at what a resolver of the test's own says of them, or both.
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 
@@ -9,7 +10,7 @@ use crate::ca::CA;
 use crate::cluster::Cluster;
 use crate::cluster_to_scrape::{ACCOUNT, config};
 use crate::exporter::Exporter;
-use crate::faults::Names;
+use crate::names::Names;
 use crate::peers;
 use crate::process::{Peer, Site};
 use crate::scrape::Scrape;
@@ -20,6 +21,11 @@ const HOST: &str = "shop.test";
 const PUBLISHED: &str = "127.0.0.9";
 
 const SUCCESS: &str = "kube_https_probe_success";
+
+/// Every name leads to this machine.
+fn names_at(last: u8) -> Names {
+    Names::start(last, |_| Some(vec![Ipv4Addr::LOCALHOST]))
+}
 
 /// A cluster with an Ingress, its host served at an address that is not the published one.
 async fn served_elsewhere() -> (Cluster, Peer) {
@@ -82,7 +88,7 @@ fn success(scrape: &Scrape, address: &str) -> Option<f64> {
 #[tokio::test]
 async fn hosts_are_dialled_where_they_are_published_where_dns_leads_or_both() {
     let (cluster, _server) = served_elsewhere().await;
-    let names = Names::start([127, 53, 53, 54]);
+    let names = names_at(55);
     for (resolve, seen) in [
         ("status", &[(PUBLISHED, 0.0)][..]),
         ("dns", &[(HOST, 1.0)]),
@@ -109,7 +115,7 @@ async fn hosts_are_dialled_where_they_are_published_where_dns_leads_or_both() {
 #[tokio::test]
 async fn a_hosts_name_leads_nowhere_that_security_denies() {
     let (cluster, _server) = served_elsewhere().await;
-    let names = Names::start([127, 53, 53, 55]);
+    let names = names_at(56);
     // By default, this machine is denied to what tenants write.
     let change = json!({"security": {}});
     let exporter = exporter(&cluster, &names, "dns", &change).await;
