@@ -47,6 +47,8 @@ mod requests;
 mod capture;
 /// What hostile servers cost and how they are reported.
 mod hostility;
+/// What servers log of the probes.
+mod neighbour;
 /// What is discovered in a real cluster, under the access rules of the sources' table.
 mod discovery;
 /// How watches get over what happens to them.
