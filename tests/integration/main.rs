@@ -49,6 +49,8 @@ mod capture;
 mod hostility;
 /// What servers log of the probes.
 mod neighbour;
+/// What a probe takes of the heap.
+mod allocations;
 /// What is discovered in a real cluster, under the access rules of the sources' table.
 mod discovery;
 /// How watches get over what happens to them.
