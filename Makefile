@@ -343,6 +343,15 @@ bench: ## Compare with blackbox_exporter: CPU, memory, scrapes (needs nginx-ligh
 	cargo build --release --locked
 	python3 benches/compare.py target/release/kube-https-exporter
 
+.PHONY: bench-micro
+bench-micro: ## Measure the steps of a probe by themselves: time and allocations
+	cargo bench --locked --bench micro
+
+.PHONY: bench-scale
+bench-scale: ## Measure 1,000, 10,000 and 100,000 targets: memory, CPU, scrapes, lateness (needs nginx-light; some 15 minutes)
+	cargo build --release --locked
+	python3 benches/scale.py target/release/kube-https-exporter
+
 .PHONY: bench-page
 bench-page: ## Measure the status page in Chromium with 10,000 targets
 	cargo build --release --locked

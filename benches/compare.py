@@ -34,7 +34,7 @@ def certificates():
       -extfile <(echo basicConstraints=critical,CA:TRUE)
     openssl req -new -key leaf.key -subj /CN=bench.test -out leaf.csr
     openssl x509 -req -in leaf.csr -CA middle.pem -CAkey middle.key -set_serial 3 -days 90 -out leaf.pem \
-      -extfile <(printf 'subjectAltName=DNS:bench.test\\nextendedKeyUsage=serverAuth\\n')
+      -extfile <(printf 'subjectAltName=DNS:bench.test,DNS:*.bench.test\\nextendedKeyUsage=serverAuth\\n')
     cat leaf.pem middle.pem > chain.pem
     """
     subprocess.run(["bash", "-ec", script], cwd=FOLDER, check=True, capture_output=True)
@@ -110,12 +110,11 @@ def ask(port, path, count, rate, clients=16):
         thread.join()
 
 
-def exporter(binary, tls_port, targets, interval, rounds):
-    """The exporter's figures with so many targets, each probed once in `interval` seconds."""
+def started(binary, tls_port, targets, intervals):
+    """The exporter with so many targets, when all of them are known, and its port."""
     target = {"url": f"https://bench.test:{tls_port}", "ca_file": f"{FOLDER}/root.pem"}
     config = {
-        "interval": f"{interval}s",
-        "deep_interval": "24h",
+        **intervals,
         "rules": [{"match": {}, "plaintext": "allowed"}],
         "targets": [{"name": f"t{n}", "address": loopback(n), **target} for n in range(targets)],
     }
@@ -127,8 +126,24 @@ def exporter(binary, tls_port, targets, interval, rounds):
     arguments = ["serve", "--config.file", f"{FOLDER}/exporter.json", "--web.listen-address", f"127.0.0.1:{port}"]
     process = start([*binary.split(), *arguments], "exporter", env=environment)
     wait_for(port)
-    pid = process.pid
     idle_until_all_are_seen(port, targets)
+    return process, port
+
+
+def deep(binary, tls_port, targets, interval, rounds):
+    """CPU seconds of a deep probe, with so many of these alone in `interval` seconds."""
+    process, port = started(binary, tls_port, targets, {"interval": "24h", "deep_interval": f"{interval}s"})
+    before, used = deep_probes(port), cpu(process.pid)
+    time.sleep(interval * rounds)
+    used, made = cpu(process.pid) - used, deep_probes(port) - before
+    stop(process)
+    return used / made
+
+
+def exporter(binary, tls_port, targets, interval, rounds):
+    """The exporter's figures with so many targets, each probed once in `interval` seconds."""
+    process, port = started(binary, tls_port, targets, {"interval": f"{interval}s", "deep_interval": "24h"})
+    pid = process.pid
     before, used = probes(port), cpu(pid)
     time.sleep(interval * rounds)
     used, made = cpu(pid) - used, probes(port) - before
@@ -152,6 +167,10 @@ def loopback(number):
 
 def probes(port):
     return int(re.search(rb"^kube_https_probes_total(?:\{\})? (\d+)", get(port, "/metrics"), re.M)[1])
+
+
+def deep_probes(port):
+    return int(re.search(rb'^kube_https_probe_phase_duration_seconds_count\{phase="deep"\} (\d+)', get(port, "/metrics"), re.M)[1])
 
 
 def idle_until_all_are_seen(port, targets, seconds=300):
@@ -181,6 +200,7 @@ def main():
     parser.add_argument("binary", nargs="+", help="the exporter; several are compared one after the other")
     parser.add_argument("--targets", type=int, default=4000)
     parser.add_argument("--interval", type=int, default=20, help="seconds between two probes of a target")
+    parser.add_argument("--deep", type=int, default=400, help="targets of the deep probes that are measured")
     parser.add_argument("--rounds", type=int, default=2, help="intervals to measure")
     chosen = parser.parse_args()
 
@@ -201,6 +221,15 @@ def main():
             f" | {seen['cpu'] / paced:.2f} ({seen['cpu'] / fast:.2f} of the fast one)"
             f" | {seen['rss']:.0f} / {seen['peak']:.0f} MiB | {seen['scrape'] * 1e3:.0f} ms"
             f" | {seen['sent'] / 1024:.0f} / {seen['bytes'] / 1024:.0f} KiB |",
+            flush=True,
+        )
+    head = ("", "CPU per deep probe", "against blackbox_exporter's one TLS probe")
+    print("\n| " + " | ".join(head) + " |\n|" + "---|" * len(head))
+    for binary in chosen.binary:
+        each = deep(binary, port, chosen.deep, chosen.interval, chosen.rounds)
+        print(
+            f"| {os.path.basename(binary)} | {each * 1e6:.0f} µs"
+            f" | {each / paced:.2f} ({each / fast:.2f} of the fast one) |",
             flush=True,
         )
 

@@ -71,6 +71,8 @@ enum Error {
     #[error(transparent)]
     Probe(#[from] probe::Error),
     #[error(transparent)]
+    Run(#[from] run::Error),
+    #[error(transparent)]
     Demo(#[from] crate::demo::Error),
     #[error(transparent)]
     Baseline(#[from] baseline::Error),

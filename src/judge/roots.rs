@@ -184,7 +184,7 @@ impl Roots {
     /// Which store `roots` refers to; `None` where its anchors are not known.
     pub(super) fn id(&self, roots: &RootsRef) -> Option<StoreId> {
         match roots {
-            RootsRef::Given(ders) => Some(StoreId::Given(chain::chain_id(ders))),
+            RootsRef::Given(ders) => Some(StoreId::Given(chain::chain_id(ders.iter()))),
             roots => self.kept(roots).map(|store| store.id),
         }
     }

@@ -9,6 +9,10 @@ pub const LABEL_LIMIT: usize = 128;
 /// comes after this.
 #[must_use]
 pub fn clean(text: &str) -> String {
+    // Most text is fit as it stands, and then takes one allocation.
+    if text.len() <= LABEL_LIMIT && !text.chars().any(is_unsafe) {
+        return text.to_owned();
+    }
     text.chars()
         .filter(|c| !is_unsafe(*c))
         .take(LABEL_LIMIT)

@@ -10,13 +10,15 @@ use crate::model::{Certificate, Chain, Fingerprint};
 /// The chain of these certificates, in the order sent; `None` where there are none.
 #[must_use]
 pub fn read_chain(ders: &[impl AsRef<[u8]>]) -> Option<Chain> {
-    (!ders.is_empty()).then(|| Chain {
-        id: chain_id(ders),
-        certificates: ders
-            .iter()
-            .map(|der| Certificate::read(der.as_ref()))
-            .collect(),
-    })
+    (!ders.is_empty()).then(|| read(chain_id(ders), ders.iter()))
+}
+
+fn read(id: Fingerprint, ders: impl Iterator<Item: AsRef<[u8]>>) -> Chain {
+    let certificates = ders.map(|der| Certificate::read(der.as_ref()));
+    Chain {
+        id,
+        certificates: certificates.collect(),
+    }
 }
 
 /// Chains in use, each read and stored once however many doors show it.
@@ -32,25 +34,27 @@ impl Chains {
     /// As [`read_chain`], giving out the same chain for the same certificates.
     #[must_use]
     pub fn intern(&self, ders: &[impl AsRef<[u8]>]) -> Option<Arc<Chain>> {
-        if ders.is_empty() {
-            return None;
-        }
-        let id = chain_id(ders);
+        (!ders.is_empty()).then(|| self.intern_all(ders.iter()))
+    }
+
+    /// As [`Self::intern`], of certificates that are in no list; there must be one.
+    pub(super) fn intern_all(&self, ders: impl Iterator<Item: AsRef<[u8]>> + Clone) -> Arc<Chain> {
+        let id = chain_id(ders.clone());
         // Held only for look-ups: reading a hostile chain must not hold up the other probes.
         if let Some(chain) = self.lock().get(&id).and_then(Weak::upgrade) {
-            return Some(chain);
+            return chain;
         }
-        let chain = Arc::new(read_chain(ders)?);
+        let chain = Arc::new(read(id, ders));
         let mut known = self.lock();
         if let Some(earlier) = known.get(&id).and_then(Weak::upgrade) {
-            return Some(earlier);
+            return earlier;
         }
         // Swept whenever the table would have to grow: bounded, at a constant cost per chain.
         if known.len() == known.capacity() {
             known.retain(|_, chain| chain.strong_count() > 0);
         }
         known.insert(id, Arc::downgrade(&chain));
-        Some(chain)
+        chain
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Fingerprint, Weak<Chain>>> {
@@ -60,9 +64,10 @@ impl Chains {
 }
 
 /// Over each certificate's length and bytes, so that no two chains have the same input.
-pub(crate) fn chain_id(ders: &[impl AsRef<[u8]>]) -> Fingerprint {
+pub(crate) fn chain_id(ders: impl IntoIterator<Item: AsRef<[u8]>>) -> Fingerprint {
     let mut context = digest::Context::new(&digest::SHA256);
-    for der in ders.iter().map(AsRef::as_ref) {
+    for der in ders {
+        let der = der.as_ref();
         context.update(&der.len().to_be_bytes());
         context.update(der);
     }

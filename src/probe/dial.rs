@@ -50,6 +50,14 @@ impl Dialer {
         }
     }
 
+    /// The one address to dial, where there is nothing to resolve and it is permitted: most doors.
+    pub(super) fn known(&self, address: &Address, guarded: bool) -> Option<IpAddr> {
+        match address {
+            Address::Ip(ip) => (!guarded || self.security.permits(*ip)).then_some(*ip),
+            Address::Name(_) => None,
+        }
+    }
+
     /// The addresses to dial, in a stable order: at least one, and at most [`ADDRESS_LIMIT`].
     pub(super) async fn addresses(
         &self,
@@ -57,21 +65,18 @@ impl Dialer {
         guarded: bool,
         deadline: Instant,
     ) -> Result<Vec<IpAddr>, Failure> {
-        let found = match address {
+        let mut found = match address {
             Address::Ip(ip) => vec![*ip],
             Address::Name(name) => within(deadline, "resolving", self.resolve(name)).await?,
         };
-        let allowed: Vec<IpAddr> = found
-            .iter()
-            .copied()
-            .filter(|ip| !guarded || self.security.permits(*ip))
-            .collect();
-        match found.first() {
-            Some(first) if allowed.is_empty() => Err(failure(
+        let first = found.first().copied();
+        found.retain(|ip| !guarded || self.security.permits(*ip));
+        match first {
+            Some(first) if found.is_empty() => Err(failure(
                 Reason::Denied,
                 format!("{first} is in a network that `security` denies"),
             )),
-            _ => Ok(allowed),
+            _ => Ok(found),
         }
     }
 

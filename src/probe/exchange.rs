@@ -17,6 +17,9 @@ const FAREWELL_MAX: Duration = Duration::from_millis(250);
 /// the connection, which servers log. The rest of an ordinary server's flight fits.
 const FAREWELL_MAX_BYTES: u64 = 1 << 16;
 
+/// One read, in bytes: an answer without its certificates fits.
+const CHUNK: usize = 2048;
+
 /// A hello that was sent over `stream`, and its answer as it arrives. Deadlines are the caller's.
 #[derive(Debug)]
 pub(super) struct Exchange<'a, S> {
@@ -45,8 +48,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
 
     /// The next message, or why there is none.
     pub(super) async fn next_message(&mut self) -> Result<Message, Ended> {
-        // An answer without its certificates fits.
-        let mut chunk = [0; 2048];
+        let mut chunk = [0; CHUNK];
         loop {
             if let Some(message) = self.answer.next_message()? {
                 return Ok(message);
@@ -67,9 +69,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
             self.stream.write_all(&farewell(version)).await.ok();
             self.stream.shutdown().await.ok();
             let mut rest = self.stream.take(FAREWELL_MAX_BYTES);
-            tokio::io::copy(&mut rest, &mut tokio::io::sink())
-                .await
-                .ok();
+            let mut thrown_away = [0; CHUNK];
+            while let Ok(1..) = rest.read(&mut thrown_away).await {}
         };
         timeout(FAREWELL_MAX, farewell).await.ok();
     }
@@ -91,7 +92,6 @@ fn farewell(version: TlsVersion) -> Vec<u8> {
 /// none to give.
 fn random() -> [u8; 32] {
     let mut random = [0; 32];
-    let source = rustls::crypto::aws_lc_rs::default_provider().secure_random;
-    source.fill(&mut random).ok();
+    aws_lc_rs::rand::fill(&mut random).ok();
     random
 }

@@ -8,7 +8,7 @@ use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Poll, ready};
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ use tokio_rustls::client::TlsStream;
 use super::chain::Chains;
 use super::failure::{failure, from_io, from_tls};
 use super::trace::Tracer;
-use crate::model::{ClientAuth, Failure, Handshake, Reason, TlsDoor, TlsVersion};
+use crate::model::{Chain, ClientAuth, Failure, Handshake, Reason, TlsDoor, TlsVersion};
 
 /// How long a server may take to answer our goodbye. Its answer tells whether it missed a client
 /// certificate (measured: within a millisecond), and lets it close first, so that the waiting
@@ -43,6 +43,12 @@ const GOODBYE: Duration = Duration::from_millis(200);
 /// One read: more than most servers' first flight, and little enough for the stack; what is longer
 /// comes in several.
 const READ_BYTES: usize = 8 * 1024;
+
+/// Room for a flight of ours: a hello with the longest name has some 500 bytes.
+const FLIGHT_BYTES: usize = 512;
+
+/// Kits that are kept, as many as there are handshakes at once by default.
+const KITS: usize = 64;
 
 /// Reads after our goodbye: a server that goes on talking is not listened to for ever.
 const GOODBYE_READS: usize = 16;
@@ -64,6 +70,16 @@ pub(super) struct Handshaker {
     provider: Arc<CryptoProvider>,
     template: ClientConfig,
     chains: Arc<Chains>,
+    blank: Arc<Recorder>,
+    kits: Arc<Mutex<Vec<Kit>>>,
+}
+
+/// What a handshake needs and leaves as it was, so that the next one need not make it again.
+#[derive(Debug)]
+struct Kit {
+    recorder: Arc<Recorder>,
+    config: Arc<ClientConfig>,
+    flight: Vec<u8>,
 }
 
 impl Handshaker {
@@ -81,14 +97,12 @@ impl Handshaker {
             .cipher_suites
             .sort_by_key(|suite| !is_aes_128(suite.suite()));
         let provider = Arc::new(provider);
-        let blank = Arc::new(Recorder::new(
-            provider.signature_verification_algorithms,
-            Keys::Any,
-        ));
+        let algorithms = provider.signature_verification_algorithms;
+        let blank = Arc::new(Recorder::new(algorithms, &chains, Keys::Any));
         let mut template = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?
             .dangerous()
-            .with_custom_certificate_verifier(blank)
+            .with_custom_certificate_verifier(Arc::clone(&blank) as _)
             .with_no_client_auth();
         template.resumption = rustls::client::Resumption::disabled();
         // PostgreSQL with TLS from the first byte insists on its own.
@@ -99,6 +113,8 @@ impl Handshaker {
             provider,
             template,
             chains,
+            blank,
+            kits: Arc::default(),
         })
     }
 
@@ -112,16 +128,14 @@ impl Handshaker {
         keys: Keys,
         tracer: &mut Tracer,
     ) -> Result<(Handshake, Instant), Failure> {
-        let recorder = Arc::new(self.recorder(keys));
-        let mut wire = Wire::new(stream, self.connection(&recorder, door)?, tracer);
+        let kit = self.kit(door, keys);
+        let recorder = kit.recorder;
+        let connection = connection(&kit.config, door)?;
+        let mut wire = Wire::new(stream, connection, kit.flight, tracer);
         let ended = wire.handshake().await;
         let over = Instant::now();
         let connection = &wire.connection;
-        let Some(chain) = recorder
-            .chain
-            .get()
-            .and_then(|chain| self.chains.intern(chain))
-        else {
+        let Some(chain) = recorder.chain.get().cloned() else {
             let ended = ended.err();
             return Err(
                 ended.unwrap_or_else(|| failure(Reason::Protocol, "no certificate was sent"))
@@ -155,6 +169,16 @@ impl Handshaker {
             (true, false) => ClientAuth::Requested,
             (true, true) => ClientAuth::Required,
         };
+        let Wire {
+            flight, connection, ..
+        } = wire;
+        // It shares the configuration.
+        drop(connection);
+        self.put_back(Kit {
+            recorder,
+            config: kit.config,
+            flight,
+        });
         Ok((seen, over))
     }
 
@@ -173,35 +197,79 @@ impl Handshaker {
         connector.connect(name, stream).await
     }
 
-    fn recorder(&self, keys: Keys) -> Recorder {
-        Recorder::new(self.provider.signature_verification_algorithms, keys)
-    }
-
-    fn connection(
-        &self,
-        recorder: &Arc<Recorder>,
-        door: &TlsDoor,
-    ) -> Result<ClientConnection, Failure> {
+    /// For a handshake at this door, for a certificate of these keys, with nothing recorded.
+    fn kit(&self, door: &TlsDoor, keys: Keys) -> Kit {
         let server_name = door.server_name.as_deref();
-        let mut config = self.config(recorder, server_name);
+        let kept = door.starttls.is_none().then(|| self.kits().pop()).flatten();
+        if let Some(mut kit) = kept
+            && let Some(recorder) = Arc::get_mut(&mut kit.recorder)
+            && let Some(config) = Arc::get_mut(&mut kit.config)
+        {
+            recorder.keys = keys;
+            fit(config, &kit.recorder, server_name);
+            return kit;
+        }
+        let recorder = Arc::new(self.recorder(keys));
+        let mut config = self.config(&recorder, server_name);
         if door.starttls.is_some() {
             // It is settled what will be spoken.
             config.alpn_protocols.clear();
         }
-        let name = to_send(server_name)
-            .map_err(|_| failure(Reason::Other, "the name cannot be sent as a server name"))?;
-        ClientConnection::new(Arc::new(config), name).map_err(|error| from_tls(&error, None))
+        Kit {
+            recorder,
+            config: Arc::new(config),
+            flight: Vec::with_capacity(FLIGHT_BYTES),
+        }
+    }
+
+    /// Keeps it for another handshake, without what this one showed; not where somebody else still
+    /// has a part of it.
+    fn put_back(&self, mut kit: Kit) {
+        let is_usual = kit.config.alpn_protocols.len() == self.template.alpn_protocols.len();
+        let Some(config) = Arc::get_mut(&mut kit.config).filter(|_| is_usual) else {
+            return;
+        };
+        // Which takes the recorder out of it.
+        fit(config, &self.blank, None);
+        let Some(recorder) = Arc::get_mut(&mut kit.recorder) else {
+            return;
+        };
+        *recorder = self.recorder(Keys::Any);
+        let mut kits = self.kits();
+        if kits.len() < KITS {
+            kits.push(kit);
+        }
+    }
+
+    fn kits(&self) -> MutexGuard<'_, Vec<Kit>> {
+        // A list has no half-done state worth refusing.
+        self.kits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn recorder(&self, keys: Keys) -> Recorder {
+        let algorithms = self.provider.signature_verification_algorithms;
+        Recorder::new(algorithms, &self.chains, keys)
     }
 
     fn config(&self, recorder: &Arc<Recorder>, server_name: Option<&str>) -> ClientConfig {
         let mut config = self.template.clone();
-        config
-            .dangerous()
-            .set_certificate_verifier(Arc::clone(recorder) as _);
-        config.client_auth_cert_resolver = Arc::clone(recorder) as _;
-        config.enable_sni = server_name.is_some();
+        fit(&mut config, recorder, server_name);
         config
     }
+}
+
+fn fit(config: &mut ClientConfig, recorder: &Arc<Recorder>, server_name: Option<&str>) {
+    config
+        .dangerous()
+        .set_certificate_verifier(Arc::clone(recorder) as _);
+    config.client_auth_cert_resolver = Arc::clone(recorder) as _;
+    config.enable_sni = server_name.is_some();
+}
+
+fn connection(config: &Arc<ClientConfig>, door: &TlsDoor) -> Result<ClientConnection, Failure> {
+    let name = to_send(door.server_name.as_deref())
+        .map_err(|_| failure(Reason::Other, "the name cannot be sent as a server name"))?;
+    ClientConnection::new(Arc::clone(config), name).map_err(|error| from_tls(&error, None))
 }
 
 /// Where no name is to be sent, the library still wants one.
@@ -242,6 +310,8 @@ struct Wire<'a> {
     tracer: &'a mut Tracer,
     /// The first byte that came back: it tells TLS from other protocols.
     first: Option<u8>,
+    /// What is being sent: emptied, and kept for the next flight.
+    flight: Vec<u8>,
     /// A fatal alert came: after the certificate was seen, it says that ours was missed.
     refused_by: Option<AlertDescription>,
 }
@@ -250,6 +320,7 @@ impl<'a> Wire<'a> {
     fn new(
         stream: &'a mut TcpStream,
         connection: ClientConnection,
+        flight: Vec<u8>,
         tracer: &'a mut Tracer,
     ) -> Self {
         Self {
@@ -257,6 +328,7 @@ impl<'a> Wire<'a> {
             connection,
             tracer,
             first: None,
+            flight,
             refused_by: None,
         }
     }
@@ -316,6 +388,7 @@ impl<'a> Wire<'a> {
             tracer,
             first,
             refused_by,
+            ..
         } = self;
         let mut taken = Ok(());
         let read = read_some(stream, |bytes| {
@@ -333,18 +406,18 @@ impl<'a> Wire<'a> {
     }
 
     async fn flush(&mut self) -> Result<(), Failure> {
-        let mut flight = Vec::new();
+        self.flight.clear();
         while self.connection.wants_write() {
             self.connection
-                .write_tls(&mut flight)
+                .write_tls(&mut self.flight)
                 .map_err(|error| from_io(&error))?;
         }
-        if flight.is_empty() {
+        if self.flight.is_empty() {
             return Ok(());
         }
-        self.tracer.sent(&flight);
+        self.tracer.sent(&self.flight);
         self.stream
-            .write_all(&flight)
+            .write_all(&self.flight)
             .await
             .map_err(|error| from_io(&error))
     }
@@ -391,17 +464,19 @@ fn discard(connection: &mut ClientConnection, mut pending: u64) {
 struct Recorder {
     algorithms: WebPkiSupportedAlgorithms,
     keys: Keys,
-    chain: OnceLock<Vec<Vec<u8>>>,
+    chains: Arc<Chains>,
+    chain: OnceLock<Arc<Chain>>,
     stapled: OnceLock<bool>,
     key_proven: OnceLock<Option<bool>>,
     client_certificate: OnceLock<()>,
 }
 
 impl Recorder {
-    fn new(algorithms: WebPkiSupportedAlgorithms, keys: Keys) -> Self {
+    fn new(algorithms: WebPkiSupportedAlgorithms, chains: &Arc<Chains>, keys: Keys) -> Self {
         Self {
             algorithms,
             keys,
+            chains: Arc::clone(chains),
             chain: OnceLock::new(),
             stapled: OnceLock::new(),
             key_proven: OnceLock::new(),
@@ -432,12 +507,8 @@ impl ServerCertVerifier for Recorder {
         _: PkiTime,
     ) -> Result<ServerCertVerified, TlsError> {
         self.stapled.get_or_init(|| !ocsp_response.is_empty());
-        self.chain.get_or_init(|| {
-            std::iter::once(leaf)
-                .chain(rest)
-                .map(|certificate| certificate.to_vec())
-                .collect()
-        });
+        self.chain
+            .get_or_init(|| self.chains.intern_all(std::iter::once(leaf).chain(rest)));
         Ok(ServerCertVerified::assertion())
     }
 
@@ -474,12 +545,16 @@ impl ServerCertVerifier for Recorder {
     /// Also those that this program cannot check: a server that has nothing else still shows its
     /// certificate.
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let mut schemes = self.algorithms.supported_schemes();
-        schemes.extend([
+        let checked = self.algorithms.mapping.iter().map(|(scheme, _)| *scheme);
+        let unchecked = [
             SignatureScheme::ED448,
             SignatureScheme::RSA_PKCS1_SHA1,
             SignatureScheme::ECDSA_SHA1_Legacy,
-        ]);
+        ];
+        // With its length known beforehand it takes one allocation.
+        let mut schemes = Vec::with_capacity(checked.len() + unchecked.len());
+        schemes.extend(checked);
+        schemes.extend(unchecked);
         match self.keys {
             Keys::Any => {}
             Keys::Rsa => schemes.retain(|scheme| is_rsa(*scheme)),
@@ -497,5 +572,74 @@ impl ResolvesClientCert for Recorder {
 
     fn has_certs(&self) -> bool {
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Address, Requests, StartTls};
+
+    fn door(starttls: Option<StartTls>) -> TlsDoor {
+        TlsDoor {
+            address: Address::parse("192.0.2.1"),
+            port: 443,
+            server_name: Some("shop.test".into()),
+            starttls,
+            guarded: true,
+            requests: Requests::Nothing,
+        }
+    }
+
+    #[test]
+    fn the_next_handshake_gets_the_kit_with_nothing_in_it() {
+        let handshaker = Handshaker::new(Arc::default()).unwrap();
+        let kit = handshaker.kit(&door(None), Keys::Any);
+        let config = Arc::as_ptr(&kit.config);
+        let chain = handshaker.chains.intern(&[b"der"]).unwrap();
+        let held = Arc::downgrade(&chain);
+        kit.recorder.chain.set(chain).unwrap();
+        kit.recorder.key_proven.set(Some(true)).unwrap();
+        kit.recorder.stapled.set(true).unwrap();
+        kit.recorder.client_certificate.set(()).unwrap();
+        handshaker.put_back(kit);
+        assert_eq!(held.strong_count(), 0);
+        let kit = handshaker.kit(&door(None), Keys::Any);
+        assert_eq!(Arc::as_ptr(&kit.config), config);
+        let Recorder {
+            chain,
+            stapled,
+            key_proven,
+            client_certificate,
+            ..
+        } = &*kit.recorder;
+        assert!(chain.get().is_none() && stapled.get().is_none());
+        assert!(key_proven.get().is_none() && client_certificate.get().is_none());
+    }
+
+    #[test]
+    fn a_kit_that_is_in_use_or_unusual_is_not_kept() {
+        let handshaker = Handshaker::new(Arc::default()).unwrap();
+        let kit = handshaker.kit(&door(None), Keys::Any);
+        let in_use = Arc::clone(&kit.config);
+        handshaker.put_back(kit);
+        assert!(handshaker.kits().is_empty());
+        drop(in_use);
+        let unusual = handshaker.kit(&door(Some(StartTls::Smtp)), Keys::Any);
+        assert!(unusual.config.alpn_protocols.is_empty());
+        handshaker.put_back(unusual);
+        assert!(handshaker.kits().is_empty());
+    }
+
+    #[test]
+    fn no_more_kits_are_kept_than_are_used_at_once() {
+        let handshaker = Handshaker::new(Arc::default()).unwrap();
+        let kits: Vec<_> = (0..=KITS)
+            .map(|_| handshaker.kit(&door(None), Keys::Any))
+            .collect();
+        for kit in kits {
+            handshaker.put_back(kit);
+        }
+        assert_eq!(handshaker.kits().len(), KITS);
     }
 }

@@ -198,6 +198,13 @@ impl Probe for Prober {
     async fn tls(&self, door: &TlsDoor) -> TlsReport {
         let started = Instant::now();
         let deadline = started + self.timeout;
+        if let Some(ip) = self.dialer.known(&door.address, door.guarded) {
+            return TlsReport {
+                attempts: Ok(vec![self.attempt(door, ip, deadline).await]),
+                resolve: None,
+                at: clock::now(),
+            };
+        }
         let found = self
             .dialer
             .addresses(&door.address, door.guarded, deadline)

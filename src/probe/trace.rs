@@ -11,6 +11,12 @@ const STEPS: usize = 32;
 const HEADER: usize = 5;
 const PEEKED: usize = 2;
 
+/// What stands where nothing was noted yet.
+const NOTHING: Step = Step {
+    at: 0,
+    what: Passed::Ended,
+};
+
 const CHANGE_CIPHER_SPEC: u8 = 20;
 const ALERT: u8 = 21;
 const HANDSHAKE: u8 = 22;
@@ -19,7 +25,9 @@ const HANDSHAKE: u8 = 22;
 #[derive(Debug)]
 pub(super) struct Tracer {
     started: Instant,
-    steps: Vec<Step>,
+    /// The first `taken` of them count.
+    steps: [Step; STEPS],
+    taken: usize,
     sent: Direction,
     received: Direction,
 }
@@ -39,7 +47,8 @@ impl Tracer {
     pub(super) fn new(started: Instant) -> Self {
         Self {
             started,
-            steps: Vec::with_capacity(STEPS),
+            steps: [NOTHING; STEPS],
+            taken: 0,
             sent: Direction::default(),
             received: Direction::default(),
         }
@@ -66,14 +75,15 @@ impl Tracer {
     }
 
     pub(super) fn finish(self) -> Trace {
-        Trace(self.steps.into())
+        Trace(self.steps.get(..self.taken).unwrap_or_default().into())
     }
 
     fn note(&mut self, what: Passed) {
-        if self.steps.len() < STEPS {
+        if let Some(step) = self.steps.get_mut(self.taken) {
             let at = self.started.elapsed().as_micros();
             let at = u32::try_from(at).unwrap_or(u32::MAX);
-            self.steps.push(Step { at, what });
+            *step = Step { at, what };
+            self.taken += 1;
         }
     }
 }

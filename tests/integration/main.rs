@@ -49,6 +49,10 @@ mod requests;
 mod capture;
 /// What hostile servers cost and how they are reported.
 mod hostility;
+/// What servers log of the probes.
+mod neighbour;
+/// What a probe takes of the heap.
+mod allocations;
 /// What is discovered in a real cluster, under the access rules of the sources' table.
 mod discovery;
 /// Where the hosts of a real cluster's objects are dialled.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::ca::{CA, NAME};
-use crate::exporter::{Exporter, PATIENCE};
+use crate::exporter::{self, Exporter, PATIENCE};
 use crate::http;
 use crate::peers;
 use crate::process::{Peer, Site, command};
@@ -200,4 +200,28 @@ async fn promtool_finds_nothing_to_complain_about() {
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
     assert!(output.status.success() && said.is_empty(), "{said}");
+}
+
+#[tokio::test]
+async fn the_examples_for_many_targets_are_ones_that_each_program_takes() {
+    let document = include_str!("../../docs/scale.md");
+    let blocks = document.split("```yaml\n").skip(1);
+    let examples: Vec<&str> = blocks.filter_map(|rest| rest.split("```").next()).collect();
+    assert!(examples.len() >= 4, "{examples:?}");
+    let site = Site::new("examples");
+    for example in examples {
+        let (title, _) = example.split_once('\n').unwrap();
+        let file = site.write("example.yml", example);
+        let output = if title.starts_with("# config.yaml") {
+            exporter::run(&site, &["--config.check", "--config.file", &file]).await
+        } else {
+            let mut promtool = command("promtool");
+            promtool.args(["check", "config", "--lint=all", "--lint-fatal"]);
+            if title.contains("--agent") {
+                promtool.arg("--agent");
+            }
+            promtool.arg(&file).output().unwrap()
+        };
+        assert!(output.status.success(), "{title}: {output:?}");
+    }
 }

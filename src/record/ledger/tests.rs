@@ -387,3 +387,24 @@ fn stored_certificates_are_shown_until_they_go_and_judged_again_as_the_clock_goe
         assert_eq!(lines(&ledger, family), [""; 0]);
     }
 }
+
+/// How long a ledger takes for so many events that wait, by its own pauses.
+async fn taken_in(events: usize) -> Duration {
+    let (sender, waiting) = mpsc::channel(events);
+    for _ in 0..events {
+        sender.send(Event::Lateness(Duration::ZERO)).await.unwrap();
+    }
+    drop(sender);
+    let began = tokio::time::Instant::now();
+    ledger().run(waiting).await;
+    began.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn few_events_wait_for_each_other_and_many_for_nothing() {
+    assert_eq!(taken_in(1).await, PAUSE);
+    assert_eq!(taken_in(BATCH - 1).await, PAUSE);
+    assert_eq!(taken_in(BATCH).await, Duration::ZERO);
+    assert_eq!(taken_in(3 * BATCH).await, Duration::ZERO);
+    assert_eq!(taken_in(3 * BATCH + 1).await, PAUSE);
+}
