@@ -37,11 +37,12 @@ const REJUDGE_EVERY: Duration = Duration::from_secs(5);
 /// milliseconds. At one batch in [`REJUDGE_EVERY`], 100,000 rows take about four minutes.
 const REJUDGE_ROWS: usize = 2000;
 
-/// Between two batches of events, while there are few: to judge several rows in a row costs less than
-/// each by itself, with all that is needed in the processor's caches. Nobody reads so often.
+/// How long events wait for others, while there are few: to judge several rows in a row costs less
+/// than each by itself, with all that is needed in the processor's caches, and what came of one
+/// update is seen together. Nobody reads so often.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Events taken at once: where as many wait, there is no pause.
+/// Events taken at once: where as many are there, none waits.
 const BATCH: usize = 256;
 
 /// What is known of every door, and which rows point at it.
@@ -115,11 +116,12 @@ impl Ledger {
                     if taken == 0 {
                         return;
                     }
-                    for event in batch.drain(..) {
-                        self.apply(event, clock::now());
-                    }
                     if taken < BATCH {
                         sleep(PAUSE).await;
+                        batch.extend(std::iter::from_fn(|| events.try_recv().ok()));
+                    }
+                    for event in batch.drain(..) {
+                        self.apply(event, clock::now());
                     }
                 }
                 _ = tick.tick() => self.rejudge(clock::now()),

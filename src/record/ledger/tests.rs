@@ -408,3 +408,21 @@ async fn few_events_wait_for_each_other_and_many_for_nothing() {
     assert_eq!(taken_in(3 * BATCH).await, Duration::ZERO);
     assert_eq!(taken_in(3 * BATCH + 1).await, PAUSE);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_a_moment_after_another_is_seen_together_with_it() {
+    let ledger = ledger();
+    let store = Arc::clone(&ledger.store);
+    let (sender, waiting) = mpsc::channel(8);
+    let running = tokio::spawn(ledger.run(waiting));
+    for host in ["a.test", "b.test"] {
+        let target = Arc::new(target(row(host, "192.0.2.1")));
+        sender.send(Event::Target(target)).await.unwrap();
+        sleep(PAUSE / 3).await;
+        assert_eq!(store.rows().len(), 0);
+    }
+    sleep(PAUSE / 2).await;
+    assert_eq!(store.rows().len(), 2);
+    drop(sender);
+    running.await.unwrap();
+}
