@@ -275,17 +275,20 @@ fn numbered(numbers: RangeInclusive<u32>, at: SocketAddr) -> Vec<Value> {
     numbers.map(hangs).collect()
 }
 
+/// The flag for a configuration that looks at 200 silent servers too.
+fn beside_hanging(site: &Site, good: &Peer, silent: SocketAddr) -> [String; 1] {
+    let mut config = config(site, good);
+    let targets = config["targets"].as_array_mut().unwrap();
+    targets.extend(hanging(200, silent));
+    configured(site, &config)
+}
+
 #[tokio::test]
 async fn without_descriptors_for_more_probes_it_still_answers_and_recovers() {
     let good = peers::openssl(&CA.leaf(&[NAME]), &[]);
     let silent = Hostile::start_everywhere(Manner::Hang).await;
     let site = Site::new("descriptors");
-    let mut config = config(&site, &good);
-    config["targets"]
-        .as_array_mut()
-        .unwrap()
-        .extend(hanging(200, silent.address));
-    let arguments = configured(&site, &config);
+    let arguments = beside_hanging(&site, &good, silent.address);
     let launcher = ["prlimit", "--nofile=40:40"];
     let exporter = Exporter::start_by(&launcher, site, "serve", &arguments).await;
     let until = Instant::now() + Duration::from_secs(6);
@@ -310,12 +313,7 @@ async fn descriptors_that_are_taken_away_meanwhile_make_no_host_fail() {
     let good = peers::openssl(&CA.leaf(&[NAME]), &[]);
     let silent = Hostile::start_everywhere(Manner::Hang).await;
     let site = Site::new("taken");
-    let mut config = config(&site, &good);
-    config["targets"]
-        .as_array_mut()
-        .unwrap()
-        .extend(hanging(200, silent.address));
-    let arguments = configured(&site, &config);
+    let arguments = beside_hanging(&site, &good, silent.address);
     let exporter = Exporter::start(site, "serve", &arguments).await;
     is_probed_on(&exporter).await;
     let limit = |soft: &str| {
