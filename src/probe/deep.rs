@@ -213,16 +213,7 @@ impl<'a> Deep<'a> {
         let facts = timeout_at(deadline, asked).await.ok().flatten()?;
         Some(At {
             at: clock::now(),
-            value: Handshake {
-                chain: self.chains.intern(&facts.certificates)?,
-                version: facts.version,
-                cipher: facts.cipher,
-                group: facts.group,
-                alpn: None,
-                client_auth: facts.client_auth,
-                key_proven: None,
-                stapled: None,
-            },
+            value: facts.handshake(self.chains)?,
         })
     }
 

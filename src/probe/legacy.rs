@@ -7,10 +7,11 @@
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::answer::{Message, ServerHello, named_group};
+use super::chain::Chains;
 use super::ended::Ended;
 use super::exchange::Exchange;
 use super::hello::Offer;
-use crate::model::{ClientAuth, Failure, TlsVersion};
+use crate::model::{ClientAuth, Failure, Handshake, TlsVersion};
 
 /// The most that is read. A certificate with 10,000 names has 289 kB.
 pub(super) const FLIGHT_MAX_BYTES: usize = 1 << 20;
@@ -28,6 +29,22 @@ pub struct LegacyFacts {
     pub certificates: Vec<Vec<u8>>,
     /// [`ClientAuth::Requested`] where one was asked for; whether it is required shows only later.
     pub client_auth: ClientAuth,
+}
+
+impl LegacyFacts {
+    /// As a handshake that was not finished; `None` where no certificate was shown.
+    pub(super) fn handshake(&self, chains: &Chains) -> Option<Handshake> {
+        Some(Handshake {
+            chain: chains.intern(&self.certificates)?,
+            version: self.version,
+            cipher: self.cipher,
+            group: self.group,
+            alpn: None,
+            client_auth: self.client_auth,
+            key_proven: None,
+            stapled: None,
+        })
+    }
 }
 
 /// Offers `version` over a fresh `stream`, reads all that the server says in clear, and takes its

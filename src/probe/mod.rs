@@ -169,16 +169,7 @@ impl Prober {
                 legacy_handshake(&mut stream, version, door.server_name.as_deref()).await
             });
             let Ok(facts) = shown.await else { continue };
-            return Some(Handshake {
-                chain: self.chains.intern(&facts.certificates)?,
-                version: facts.version,
-                cipher: facts.cipher,
-                group: facts.group,
-                alpn: None,
-                client_auth: facts.client_auth,
-                key_proven: None,
-                stapled: None,
-            });
+            return facts.handshake(&self.chains);
         }
         None
     }
