@@ -118,7 +118,8 @@ impl Ledger {
                     }
                     if taken < BATCH {
                         sleep(PAUSE).await;
-                        batch.extend(std::iter::from_fn(|| events.try_recv().ok()));
+                        let more = std::iter::from_fn(|| events.try_recv().ok());
+                        batch.extend(more.take(BATCH));
                     }
                     for event in batch.drain(..) {
                         self.apply(event, clock::now());
